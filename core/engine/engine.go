@@ -1,0 +1,150 @@
+// Package engine describes database engines: which versions and sizes exist (the catalogue), and what MyDB must know of an
+// engine to run one (the Engine interface). Everything particular to one engine lives in that engine's own folder below.
+//
+// The way through: Catalogue says what may be asked for; Engine.Recipe turns a choice into a container recipe that a runtime
+// can run; Engine.Provision makes the scientist's role and database over SQL; Engine.Prove measures that they can use it.
+package engine
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+)
+
+// Engine is all that MyDB knows of one database engine. Implementations are stateless and safe for concurrent use.
+type Engine interface {
+	// Name is the word people type and the catalogue's key, such as "postgres".
+	Name() string
+	// Title is the engine's name as its makers write it, such as "PostgreSQL".
+	Title() string
+
+	// CheckTenant refuses a user name, database name, password or init script that the engine cannot or must not have.
+	// The error is a *FieldError.
+	CheckTenant(t Tenant) error
+	// Recipe says how to run one server. It is deterministic: equal input gives an equal recipe.
+	Recipe(in Input) (Recipe, error)
+	// SecretFile renders the one secret of an instance, in the form that the recipe's entry script reads.
+	SecretFile(s Secrets) ([]byte, error)
+
+	// Ping reports whether the server accepts MyDB's admin account at s. It makes one attempt and does not wait.
+	Ping(ctx context.Context, s Server, adminPassword string) error
+	// Provision makes the scientist's role, database, rights and listed extensions, and runs the init script as the scientist.
+	// It is idempotent, but for the init script, which runs exactly when InitSQL is not empty.
+	// Errors that a retry cannot mend are a *RefusedError.
+	Provision(ctx context.Context, s Server, adminPassword string, t Tenant) error
+	// Prove logs in as the scientist and creates, writes, reads and drops a table. Only then may anybody say "ready".
+	Prove(ctx context.Context, s Server, t Tenant) error
+
+	// Snippets are the ways to connect that the connection card shows. They never hold a password.
+	Snippets(c Card) []Snippet
+}
+
+// Input is what a recipe depends on.
+type Input struct {
+	InstanceID string
+	Version    Version
+	Size       Size
+	// InitUntil is the moment after which an empty data directory is missing data, not a new server. The entry script then
+	// refuses to initialise it.
+	InitUntil time.Time
+}
+
+// Recipe is how to run one server of an engine, in terms that any container runtime understands.
+type Recipe struct {
+	Image      string
+	Entrypoint []string // replaces the image's own, which the entry script calls
+	Args       []string
+	Env        []string
+	Configs    []File // equal for every instance of the engine, so that runtimes may share them
+	SecretPath string // where the file of SecretFile is mounted
+	DataPath   string // where the volume is mounted
+	Tmpfs      []Tmpfs
+	Port       int // the container's port
+	Health     Health
+	StopGrace  time.Duration
+}
+
+// File is a file that the runtime places into the container, readable by all and owned by root.
+type File struct {
+	Path    string
+	Mode    uint32
+	Content []byte
+}
+
+// Tmpfs is a file system in memory. Size is in bytes.
+type Tmpfs struct {
+	Path string
+	Size int64
+	Mode uint32
+}
+
+// Health is a container health check, in Docker's terms.
+type Health struct {
+	Test        []string
+	Interval    time.Duration
+	Timeout     time.Duration
+	StartPeriod time.Duration
+	Retries     int
+}
+
+// Secrets are the passwords of MyDB's own accounts on one instance, and its TLS certificate and key (PEM).
+type Secrets struct {
+	Admin       string
+	Probe       string
+	Replication string
+	Certificate []byte
+	Key         []byte
+}
+
+// Server is where an instance can be reached, and how it is known to be the right one.
+type Server struct {
+	Host string // to dial, and the name its certificate must carry
+	Port int
+	CA   *x509.CertPool
+}
+
+// Tenant is the scientist's side of an instance.
+type Tenant struct {
+	Username   string
+	Password   string
+	Database   string
+	Extensions []string
+	InitSQL    string
+}
+
+// Card is what a person needs to connect. It never holds a password.
+type Card struct {
+	Name     string // the instance's name, also the name of its service file entry
+	Host     string
+	Port     int
+	Database string
+	Username string
+	CAPath   string // where `mydb connect --save` puts the CA certificate
+}
+
+// Snippet is one way to connect, to be shown verbatim.
+type Snippet struct {
+	Tool     string `json:"tool"`     // a stable key, such as "psql"
+	Title    string `json:"title"`    // for people, such as "Python (psycopg)"
+	Language string `json:"language"` // for highlighting, such as "python"
+	Text     string `json:"text"`
+}
+
+// FieldError says which field of a request an engine refuses, and why, in a sentence for the person.
+type FieldError struct {
+	Field   string
+	Message string
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
+
+// RefusedError is a server's answer that stays the same however often it is asked, such as an error in an init script.
+// Message is a sentence for the person.
+type RefusedError struct {
+	Message string
+	Err     error
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("%s (%v)", e.Message, e.Err) }
+func (e *RefusedError) Unwrap() error { return e.Err }
