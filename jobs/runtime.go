@@ -1,0 +1,105 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// Runtime runs instances as containers. jobs/swarm is the one that people's data lives on. Every method is idempotent: it may
+// be repeated after a crash anywhere, finds what exists by deterministic name and label, and goes on. Errors that a retry
+// cannot mend are a *Problem with Permanent set.
+type Runtime interface {
+	// Self says which node this process is on, and whether it may use the cluster's API (a manager).
+	Self(ctx context.Context) (Node, error)
+	// Nodes lists the nodes that can run instances, with what is free on them.
+	Nodes(ctx context.Context) ([]Node, error)
+	// Ensure makes the instance's secret, configs and service exist as the spec says, on the spec's node. It does not wait for
+	// the server. A service whose spec differs is updated, stop-first; its volume is kept.
+	Ensure(ctx context.Context, spec Spec) error
+	// Status tells how the instance's current task is doing, without waiting. An absent instance has state TaskAbsent.
+	Status(ctx context.Context, instanceID string) (Status, error)
+	// Remove removes the service and waits until its containers have gone, then the secret and configs that nothing else uses.
+	// The volume stays. Absent is success.
+	Remove(ctx context.Context, instanceID string) error
+	// RemoveVolume removes the instance's volume from the node that this process is on. It refuses a volume without our label
+	// for that instance. Absent is success.
+	RemoveVolume(ctx context.Context, instanceID string) error
+}
+
+// Node is a machine of the cluster. CPU counts cores, memory is in bytes; the free amounts are what no service has reserved.
+type Node struct {
+	ID         string
+	Name       string
+	Addr       string // where the ports published on it can be reached
+	Manager    bool
+	FreeCPU    float64
+	FreeMemory int64
+}
+
+// Spec is one instance as the runtime should run it.
+type Spec struct {
+	InstanceID string
+	Name       string // the instance's name, for a label that helps people; may change without a restart
+	Engine     string
+	Generation int // counts exchanges of the volume, from 1; the volume is named mydb-<id>-g<generation>
+	NodeID     string
+	Port       int // published on the node
+	Size       engine.Size
+	Recipe     engine.Recipe
+	Secret     []byte // content of the secret at Recipe.SecretPath
+}
+
+// TaskState is the state of an instance's current task, as far as MyDB cares.
+type TaskState string
+
+// The states of a task. Only the port tells whether the server answers: a health check delays Running by its interval.
+const (
+	TaskAbsent   TaskState = "absent"   // there is no service
+	TaskPending  TaskState = "pending"  // not placed yet
+	TaskStarting TaskState = "starting" // placed, image or container being prepared, or health check not yet passed
+	TaskRunning  TaskState = "running"
+	TaskFailing  TaskState = "failing" // the last task ended by itself; the orchestrator will try again
+)
+
+// Status is how an instance's current task is doing. Problem is nil while nothing speaks against it.
+type Status struct {
+	State   TaskState
+	NodeID  string
+	Problem *Problem
+}
+
+// Cause says why a runtime cannot run an instance.
+type Cause string
+
+// The causes that a person or the worker can do something about.
+const (
+	CauseImage     Cause = "image"      // the image is missing and cannot be pulled
+	CausePort      Cause = "port"       // something else on the node holds the port
+	CauseMemory    Cause = "memory"     // killed for using more memory than its limit
+	CauseCapacity  Cause = "capacity"   // no node has room, or the pinned node is gone
+	CauseCrashLoop Cause = "crash_loop" // the server ended again and again
+	CauseEngine    Cause = "engine"     // the container engine did not answer
+	CauseRefused   Cause = "refused"    // anything else the orchestrator refused
+)
+
+// Problem is why a runtime cannot run an instance, in a sentence for the person. Detail holds what a person may want to read
+// next: the task's own error, and the last lines of the server's log for a crash loop.
+type Problem struct {
+	Cause     Cause
+	Message   string
+	Detail    string
+	Permanent bool // a retry cannot mend it
+	Err       error
+}
+
+func (p *Problem) Error() string {
+	if p.Err != nil {
+		return fmt.Sprintf("%s: %v", p.Message, p.Err)
+	}
+	return p.Message
+}
+
+// Unwrap gives the cause below.
+func (p *Problem) Unwrap() error { return p.Err }
