@@ -189,4 +189,6 @@ func (b *Bytes) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // String writes the number with a binary unit, such as 512MiB.
-func (b Bytes) String() string { return units.CustomSize("%.4g%s", float64(b), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}) }
+func (b Bytes) String() string {
+	return units.CustomSize("%.4g%s", float64(b), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"})
+}

@@ -1,0 +1,237 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/xid"
+
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// Create asks for a new database instance. Only Engine and Name are needed.
+type Create struct {
+	Name        string   `json:"name" required:"true" pattern:"^[a-z][a-z0-9-]{1,38}[a-z0-9]$" description:"Unique among live databases"`
+	Engine      string   `json:"engine" required:"true" description:"An engine of the catalogue, such as postgres"`
+	Version     string   `json:"version,omitempty" description:"Default: the catalogue's first"`
+	Size        string   `json:"size,omitempty" description:"A size class; default: the catalogue's first"`
+	Username    string   `json:"username,omitempty" description:"Default: the name with - as _"`
+	Password    string   `json:"password,omitempty" description:"12 to 128 characters; default: generated"`
+	Backup      string   `json:"backup,omitempty" enum:"daily,weekly,never" description:"Default: daily"`
+	Expires     string   `json:"expires,omitempty" description:"RFC 3339, or a number of days such as 90d; default: never"`
+	Description string   `json:"description,omitempty"`
+	Contact     string   `json:"contact,omitempty" description:"Whom to ask about it; default: the owner"`
+	PHI         bool     `json:"phi,omitempty" description:"Holds health data about persons"`
+	Extensions  []string `json:"extensions,omitempty" description:"From the catalogue's list"`
+	InitSQL     string   `json:"init_sql,omitempty" description:"Run once as the owner, at most 64 KiB"`
+	Owner       string   `json:"owner,omitempty" description:"Login of another owner; administrators only"`
+}
+
+func (Create) action() string { return "create" }
+
+// creation is a create command with every default filled in, and its secrets sealed.
+type creation struct {
+	Create
+	version   engine.Version
+	database  string
+	expiresAt *time.Time
+	password  []byte // sealed
+	initSQL   []byte // sealed; nil when there is none
+}
+
+func (c Create) prepare(s *Service, actor Actor) (decision, error) {
+	if err := actor.needs(ScopeOperate); err != nil {
+		return nil, err
+	}
+	if c.Owner != "" && !strings.EqualFold(c.Owner, actor.Login) && !actor.IsAdmin() {
+		return nil, Errorf(CodeForbidden, "Only administrators create databases for somebody else. Leave the owner out to make it yours.")
+	}
+	d := &creation{Create: c}
+	if err := d.choose(s.catalogue); err != nil {
+		return nil, err
+	}
+	if err := d.describe(s.now()); err != nil {
+		return nil, err
+	}
+	if err := d.tenant(s); err != nil {
+		return nil, err
+	}
+	return d, d.seal(s.keys)
+}
+
+// choose settles what runs: name, engine, version, size, extensions.
+func (d *creation) choose(c engine.Catalogue) error {
+	if err := CheckName(d.Name); err != nil {
+		return err
+	}
+	offer, ok := c.Offer(d.Engine)
+	if !ok {
+		return invalid("engine", "MyDB has no engine %q. Choose one of: %s.", clip(d.Engine), strings.Join(engineNames(c), ", "))
+	}
+	offered := offer.Offered()
+	if len(offered) == 0 {
+		return Errorf(CodeUnavailable, "No version of %s can be had on this site right now. Ask an administrator for its image.", d.Engine)
+	}
+	if d.Version == "" {
+		d.Version = offered[0]
+	}
+	if !slices.Contains(offered, d.Version) {
+		return invalid("version", "%s %q is not offered here. Choose one of: %s.", d.Engine, clip(d.Version), strings.Join(offered, ", "))
+	}
+	d.version, _ = offer.Version(d.Version)
+	if d.Size == "" {
+		d.Size = c.Sizes[0].Name
+	}
+	if _, ok := c.Size(d.Size); !ok {
+		return invalid("size", "There is no size %q. Choose one of: %s.", clip(d.Size), strings.Join(c.SizeNames(), ", "))
+	}
+	for _, x := range d.Extensions {
+		if !slices.Contains(offer.Extensions, x) {
+			return invalid("extensions", "The extension %q is not on this site's list: %s.", clip(x), strings.Join(offer.Extensions, ", "))
+		}
+	}
+	return nil
+}
+
+// describe settles what is said about it.
+func (d *creation) describe(now time.Time) error {
+	if d.Backup == "" {
+		d.Backup = "daily"
+	}
+	if !slices.Contains(backupPolicies, d.Backup) {
+		return invalid("backup", "Backups are %s, not %q.", strings.Join(backupPolicies, ", "), clip(d.Backup))
+	}
+	if err := checkText("description", d.Description, 2000); err != nil {
+		return err
+	}
+	if err := checkText("contact", d.Contact, 200); err != nil {
+		return err
+	}
+	var err error
+	d.expiresAt, err = parseExpiry(d.Expires, now)
+	return err
+}
+
+// tenant settles the scientist's account and lets the engine refuse what it cannot have.
+func (d *creation) tenant(s *Service) error {
+	if d.Username == "" {
+		d.Username = strings.ReplaceAll(d.Name, "-", "_")
+	}
+	d.database = strings.ReplaceAll(d.Name, "-", "_")
+	if d.Password == "" {
+		d.Password = crypt.NewPassword()
+	}
+	e, err := s.Engine(d.Engine)
+	if err != nil {
+		return err
+	}
+	err = e.CheckTenant(engine.Tenant{
+		Username: d.Username, Password: d.Password, Database: d.database, Extensions: d.Extensions, InitSQL: d.InitSQL,
+	})
+	var field *engine.FieldError
+	if errors.As(err, &field) {
+		return invalid(field.Field, "%s", field.Message)
+	}
+	return err
+}
+
+func (d *creation) seal(keys *crypt.Keyring) (err error) {
+	if d.password, err = keys.Seal([]byte(d.Password)); err != nil {
+		return err
+	}
+	if d.InitSQL != "" {
+		d.initSQL, err = keys.Seal([]byte(d.InitSQL))
+	}
+	return err
+}
+
+func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
+	owner, err := d.owner(ctx, tx, req.Actor)
+	if err != nil {
+		return Receipt{}, err
+	}
+	id, opID := xid.New().String(), xid.New().String()
+	if err := d.insert(ctx, tx, id, owner); err != nil {
+		return Receipt{}, err
+	}
+	if _, err := s.ports.take(ctx, tx, id, s.now()); err != nil {
+		return Receipt{}, err
+	}
+	if err := insertOperation(ctx, tx, opID, id, "create", req); err != nil {
+		return Receipt{}, err
+	}
+	e := req.audit(OutcomeAccepted)
+	e.InstanceID, e.Subject = id, d.Name
+	e.Data = map[string]any{
+		"operation": opID, "engine": d.Engine, "version": d.Version, "size": d.Size, "owner": owner.Login, "username": d.Username,
+		"backup": d.Backup, "phi": d.PHI, "extensions": d.Extensions, "init_sql": d.InitSQL != "",
+	}
+	if err := writeAudit(ctx, tx, e); err != nil {
+		return Receipt{}, err
+	}
+	if err := s.queue.Enqueue(ctx, tx, Job{Kind: "create", OperationID: opID, InstanceID: id}); err != nil {
+		return Receipt{}, fmt.Errorf("enqueue the create job: %w", err)
+	}
+	return receiptOf(ctx, tx, opID)
+}
+
+func (d *creation) owner(ctx context.Context, tx pgx.Tx, actor Actor) (Person, error) {
+	if d.Owner == "" || strings.EqualFold(d.Owner, actor.Login) {
+		return actor.Person, nil
+	}
+	p, err := one[Person](ctx, tx, "select "+personColumns+" from people where login = lower($1) and disabled_at is null", d.Owner)
+	if notFound(err) {
+		return p, invalid("owner", "Nobody here has the login %q. People appear once they have logged in.", clip(d.Owner))
+	}
+	return p, err
+}
+
+func (d *creation) insert(ctx context.Context, tx pgx.Tx, id string, owner Person) error {
+	extensions := d.Extensions
+	if extensions == nil {
+		extensions = []string{}
+	}
+	_, err := tx.Exec(ctx, `insert into instances (id, name, owner_id, engine, version, size, image, state, username, database,
+			extensions, description, contact, phi, backup, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15)`,
+		id, d.Name, owner.ID, d.Engine, d.Version, d.Size, d.version.Image, d.Username, d.database,
+		extensions, d.Description, d.Contact, d.PHI, d.Backup, d.expiresAt)
+	if err != nil {
+		return fmt.Errorf("insert the instance: %w", err)
+	}
+	for kind, sealed := range map[string][]byte{secretOwner: d.password, secretInitSQL: d.initSQL} {
+		if sealed == nil {
+			continue
+		}
+		if err := insertSecret(ctx, tx, id, kind, sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *creation) explain(ctx context.Context, s *Service, err error) error {
+	if violates(err) != "instances_live_name" {
+		return err
+	}
+	var login string
+	if s.db.QueryRow(ctx, `select login from instances i join people p on p.id = i.owner_id
+		where i.name = $1 and ended_at is null`, d.Name).Scan(&login) != nil {
+		return &Error{Code: CodeTaken, Message: fmt.Sprintf("The name %s was taken a moment ago. Try again or choose another name.", d.Name), Cause: err}
+	}
+	return &Error{Code: CodeTaken, Message: fmt.Sprintf("The name %s is taken: %s has a database of that name. Choose another name.", d.Name, login), Cause: err}
+}
+
+func engineNames(c engine.Catalogue) []string {
+	out := make([]string, len(c.Engines))
+	for i, o := range c.Engines {
+		out[i] = o.Engine
+	}
+	return out
+}

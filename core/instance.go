@@ -1,0 +1,121 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// State is where an instance is in its life.
+type State string
+
+// The states of an instance.
+const (
+	StateCreating  State = "creating"
+	StateReady     State = "ready" // measured: the owner's own role logged in, wrote and read
+	StateStopped   State = "stopped"
+	StateRestoring State = "restoring"
+	StateDeleting  State = "deleting"
+	StateTrashed   State = "trashed"
+	StateDeleted   State = "deleted"
+	StateFailed    State = "failed" // its creation failed; nothing of it is left and its name is free
+)
+
+// Instance is one database server of one owner. Times are UTC.
+type Instance struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Owner       string     `json:"owner"` // login
+	OwnerID     string     `json:"-"`
+	Engine      string     `json:"engine"`
+	Version     string     `json:"version"`
+	Size        string     `json:"size"`
+	Image       string     `json:"-"`
+	State       State      `json:"state"`
+	NodeID      *string    `json:"-"`
+	Host        *string    `json:"host"` // null until it is placed
+	Port        *int       `json:"port"`
+	Generation  int        `json:"-"`
+	Username    string     `json:"username"`
+	Database    string     `json:"database"`
+	Extensions  []string   `json:"extensions"`
+	Description string     `json:"description"`
+	Contact     string     `json:"contact"`
+	PHI         bool       `json:"phi"`
+	Backup      string     `json:"backup"`
+	ExpiresAt   *time.Time `json:"expires_at"`
+	CreatedAt   time.Time  `json:"created_at"`
+	ReadyAt     *time.Time `json:"ready_at"`
+	EndedAt     *time.Time `json:"ended_at,omitempty"`
+	Failure     *string    `json:"failure,omitempty"` // why the last operation failed
+	OperationID *string    `json:"operation_id"`      // the latest operation
+}
+
+const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
+	i.generation, i.username, i.database, i.extensions, i.description, i.contact, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
+	i.ended_at, o.error as failure, o.id as operation_id
+	from instances i
+	join people p on p.id = i.owner_id
+	left join ports on ports.instance_id = i.id
+	left join lateral (select id, error from operations where instance_id = i.id order by id desc limit 1) o on true `
+
+// Placed reports whether the instance has a host and a port that a client could try.
+func (i Instance) Placed() bool { return i.Host != nil && i.Port != nil }
+
+// Page is which part of a list is wanted: at most Limit items after the item that Cursor names (empty: from the start).
+type Page struct {
+	Limit  int
+	Cursor string
+}
+
+// Limits of a page.
+const (
+	DefaultPage = 50
+	MaxPage     = 200
+)
+
+func (p Page) limit() int {
+	if p.Limit <= 0 {
+		return DefaultPage
+	}
+	return min(p.Limit, MaxPage)
+}
+
+// Instances lists what the actor may see, newest first: their own, or all for an administrator who asks for all. Instances that
+// ended stay in the list for a day, so that nobody wonders where a failed one went. next is the cursor of the next page, or empty.
+func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Page) (list []Instance, next string, err error) {
+	if err := actor.needs(ScopeRead); err != nil {
+		return nil, "", err
+	}
+	if all && !actor.IsAdmin() {
+		return nil, "", Errorf(CodeForbidden, "Only administrators may list everybody's databases.")
+	}
+	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2) and ($3 = '' or i.id < $3)
+		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.id desc limit $4`,
+		all, actor.ID, page.Cursor, page.limit()+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("list instances: %w", err)
+	}
+	if len(list) > page.limit() {
+		list = list[:page.limit()]
+		next = list[len(list)-1].ID
+	}
+	return list, next, nil
+}
+
+// Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended.
+// Errors: CodeNotFound, also for what is not the actor's to see.
+func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Instance, error) {
+	if err := actor.needs(ScopeRead); err != nil {
+		return Instance{}, err
+	}
+	i, err := one[Instance](ctx, s.db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3)
+		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin())
+	if notFound(err) {
+		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))
+	}
+	if err != nil {
+		return i, fmt.Errorf("find instance: %w", err)
+	}
+	return i, nil
+}

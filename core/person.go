@@ -1,0 +1,111 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rs/xid"
+)
+
+// Person is somebody who may use MyDB.
+type Person struct {
+	ID         string     `json:"id"`
+	Login      string     `json:"login"`
+	Email      *string    `json:"email"`
+	Name       string     `json:"name"`
+	Admin      bool       `json:"admin"`
+	DisabledAt *time.Time `json:"disabled_at,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+}
+
+const personColumns = "id, login, email, name, admin, disabled_at, created_at"
+
+// Scope says what a token may be used for. A person who is logged in has every scope.
+type Scope string
+
+// The scopes, from narrow to wide; each includes those before it.
+const (
+	ScopeRead    Scope = "read"
+	ScopeOperate Scope = "operate"
+	ScopeAdmin   Scope = "admin"
+)
+
+var scopeRank = map[Scope]int{ScopeRead: 1, ScopeOperate: 2, ScopeAdmin: 3}
+
+// Actor is a person who was recognised at a door, and what they may do through it.
+type Actor struct {
+	Person
+	Scope Scope
+}
+
+// may reports whether the actor's scope covers what is asked.
+func (a Actor) may(scope Scope) bool { return scopeRank[a.Scope] >= scopeRank[scope] }
+
+// IsAdmin reports whether the actor acts as an administrator: the person is one, and the token allows it.
+func (a Actor) IsAdmin() bool { return a.Admin && a.may(ScopeAdmin) }
+
+func (a Actor) needs(scope Scope) error {
+	if a.ID == "" {
+		return Errorf(CodeUnauthenticated, "Log in first.")
+	}
+	if !a.may(scope) {
+		return Errorf(CodeForbidden, "This token may only %s. Make a token with the scope %s on your account page.", a.Scope, scope)
+	}
+	return nil
+}
+
+// Directory knows who a person is. Implementations live in core/directory.
+type Directory interface {
+	// Authenticate checks a login and password and gives the person, who has a row in the catalogue afterwards. Login may be the
+	// login name or the mail address. It takes the same time for unknown people as for wrong passwords.
+	// Errors: CodeUnauthenticated with one sentence for both; CodeUnavailable when the directory does not answer.
+	Authenticate(ctx context.Context, login, password string) (Person, error)
+}
+
+// Account is a person as a directory or development mode describes them.
+type Account struct {
+	Login        string
+	Email        string
+	Name         string
+	Admin        bool
+	PasswordHash string // argon2id, for local accounts
+}
+
+// SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there.
+func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
+	p, err := one[Person](ctx, s.db, `
+		insert into people (id, login, email, name, admin, password_hash)
+		values ($1, lower($2), lower(nullif($3, '')), $4, $5, nullif($6, ''))
+		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin,
+			password_hash = coalesce(excluded.password_hash, people.password_hash)
+		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash)
+	if err != nil {
+		return p, fmt.Errorf("save person %s: %w", a.Login, err)
+	}
+	return p, nil
+}
+
+// PasswordHash reads the hash of a local account by login name or mail address. Errors: CodeNotFound.
+func (s *Service) PasswordHash(ctx context.Context, login string) (Person, string, error) {
+	type row struct {
+		Person
+		PasswordHash string
+	}
+	r, err := one[row](ctx, s.db, `select `+personColumns+`, password_hash from people
+		where (login = $1 or email = $1) and password_hash is not null and disabled_at is null`, strings.ToLower(login))
+	if notFound(err) {
+		return Person{}, "", Errorf(CodeNotFound, "There is no local account %q.", login)
+	}
+	return r.Person, r.PasswordHash, err
+}
+
+// Person finds somebody by id, as the doors do for a session. Errors: CodeNotFound, also for people who were disabled.
+func (s *Service) Person(ctx context.Context, id string) (Person, error) {
+	p, err := one[Person](ctx, s.db, "select "+personColumns+" from people where id = $1 and disabled_at is null", id)
+	if notFound(err) {
+		return p, Errorf(CodeNotFound, "There is no such person.")
+	}
+	return p, err
+}

@@ -1,0 +1,102 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The kinds of secrets of an instance.
+const (
+	secretServer  = "server"   // MyDB's own accounts and the server's TLS key, as the engine's secret file
+	secretOwner   = "owner"    // the scientist's password, until it was collected
+	secretInitSQL = "init_sql" // until it was run: it may hold passwords
+)
+
+// collectWindow is how long the same person may repeat the first collection of a password, for answers that got lost.
+const collectWindow = 10 * time.Minute
+
+func insertSecret(ctx context.Context, db DB, instanceID, kind string, sealed []byte) error {
+	_, err := db.Exec(ctx, "insert into secrets (instance_id, kind, sealed) values ($1, $2, $3) on conflict do nothing", instanceID, kind, sealed)
+	if err != nil {
+		return fmt.Errorf("store a secret: %w", err)
+	}
+	return nil
+}
+
+// readSecret opens a secret; nil when there is none.
+func (s *Service) readSecret(ctx context.Context, instanceID, kind string) ([]byte, error) {
+	var sealed []byte
+	err := s.db.QueryRow(ctx, "select sealed from secrets where instance_id = $1 and kind = $2", instanceID, kind).Scan(&sealed)
+	if notFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a secret: %w", err)
+	}
+	return s.keys.Open(sealed)
+}
+
+// Credentials are what the owner logs in with.
+type Credentials struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+// Collect hands the password of a ready instance to its owner, and to nobody else: the first call starts ten minutes in which it
+// may be repeated. Errors: CodeNotFound, CodeForbidden for an administrator who is not the owner, CodeBusy before the instance
+// is ready, CodeGone after the ten minutes.
+func (s *Service) Collect(ctx context.Context, req Request, name string) (Credentials, error) {
+	i, err := s.Instance(ctx, req.Actor, name)
+	if err != nil {
+		return Credentials{}, err
+	}
+	if err := req.Actor.needs(ScopeOperate); err != nil {
+		return Credentials{}, err
+	}
+	if i.OwnerID != req.Actor.ID {
+		return Credentials{}, Errorf(CodeForbidden, "Only %s, who owns %s, may collect its password.", i.Owner, i.Name)
+	}
+	switch i.State {
+	case StateCreating:
+		return Credentials{}, Errorf(CodeBusy, "%s is not ready yet. Its password can be collected as soon as it is.", i.Name)
+	case StateFailed, StateDeleted:
+		return Credentials{}, Errorf(CodeGone, "%s is %s, so it has no password.", i.Name, i.State)
+	}
+	var sealed []byte
+	err = s.db.QueryRow(ctx, `update secrets set collected_at = coalesce(collected_at, $3)
+		where instance_id = $1 and kind = $2 and (collected_at is null or collected_at > $4) returning sealed`,
+		i.ID, secretOwner, s.now(), s.now().Add(-collectWindow)).Scan(&sealed)
+	if notFound(err) {
+		return Credentials{}, Errorf(CodeGone, "The password of %s was collected already, and MyDB keeps none. If it is lost, ask for a new one.", i.Name)
+	}
+	if err != nil {
+		return Credentials{}, fmt.Errorf("collect the password: %w", err)
+	}
+	e := req.audit(OutcomeDone)
+	e.Action, e.InstanceID, e.Subject = "credentials.collect", i.ID, i.Name
+	if err := writeAudit(ctx, s.db, e); err != nil {
+		return Credentials{}, err
+	}
+	password, err := s.keys.Open(sealed)
+	return Credentials{Username: i.Username, Password: string(password)}, err
+}
+
+// Collectable reports whether Collect would still give the instance's password to its owner.
+func (s *Service) Collectable(ctx context.Context, i Instance) (bool, error) {
+	var yes bool
+	err := s.db.QueryRow(ctx, "select exists (select from secrets where instance_id = $1 and kind = $2 and (collected_at is null or collected_at > $3))",
+		i.ID, secretOwner, s.now().Add(-collectWindow)).Scan(&yes)
+	return yes && i.State != StateCreating && i.State != StateFailed, err
+}
+
+// BurnCollected removes passwords whose ten minutes are over, and receipts older than a week. Periodic.
+func (s *Service) BurnCollected(ctx context.Context) error {
+	if _, err := s.db.Exec(ctx, "delete from secrets where kind = $1 and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
+		return fmt.Errorf("burn collected passwords: %w", err)
+	}
+	if _, err := s.db.Exec(ctx, "delete from requests where created_at < $1", s.now().AddDate(0, 0, -7)); err != nil {
+		return fmt.Errorf("forget old idempotency keys: %w", err)
+	}
+	return nil
+}

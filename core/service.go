@@ -1,0 +1,220 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// Service is the one door to the domain. It is safe for concurrent use.
+type Service struct {
+	db        *pgxpool.Pool
+	queue     Queue
+	keys      *crypt.Keyring
+	engines   map[string]engine.Engine
+	catalogue engine.Catalogue
+	ports     PortRange
+	now       func() time.Time
+	log       *slog.Logger
+	feed      *feed
+}
+
+// Options are what a Service is made of. All but Now are needed.
+type Options struct {
+	DB        *pgxpool.Pool
+	Queue     Queue
+	Keys      *crypt.Keyring
+	Engines   []engine.Engine
+	Catalogue engine.Catalogue
+	Ports     PortRange
+	Log       *slog.Logger
+	Now       func() time.Time // default: time.Now
+}
+
+// Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
+type Queue interface {
+	Enqueue(ctx context.Context, tx pgx.Tx, job Job) error
+}
+
+// Job asks for work on an operation. Kind is the operation's.
+type Job struct {
+	Kind        string
+	OperationID string
+	InstanceID  string
+}
+
+// New makes a Service. It reads and writes nothing yet.
+func New(o Options) *Service {
+	s := &Service{
+		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, now: o.Now, log: o.Log,
+		engines: map[string]engine.Engine{}, feed: newFeed(),
+	}
+	for _, e := range o.Engines {
+		s.engines[e.Name()] = e
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
+}
+
+// Door is where a request came in.
+type Door string
+
+// The doors.
+const (
+	DoorAPI      Door = "api"
+	DoorPortal   Door = "portal"
+	DoorTerminal Door = "terminal"
+	DoorSystem   Door = "system" // MyDB itself
+)
+
+// Request is a command and who gives it.
+type Request struct {
+	Actor   Actor
+	Door    Door
+	Address string // network address of the client, for the audit trail
+	// Key makes the request idempotent: the same key of the same person again gives the first receipt and does nothing. Empty
+	// means that the door has no way to recognise a repetition.
+	Key     string
+	Command Command
+}
+
+// Command is something to be decided and done. The commands are the types in this package with a decide method.
+type Command interface {
+	// action names the command in the audit trail, such as "create".
+	action() string
+	// prepare checks what needs no database and does what is slow, before the transaction starts.
+	prepare(s *Service, actor Actor) (decision, error)
+}
+
+// decision is a prepared command: it runs in the transaction that commits it all.
+type decision interface {
+	decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error)
+	// explain turns a constraint violation into the sentence for it. It runs after the rollback.
+	explain(ctx context.Context, s *Service, err error) error
+}
+
+// Receipt is the answer to an accepted command.
+type Receipt struct {
+	Operation Operation `json:"operation"`
+	Database  Instance  `json:"database"`
+	Replayed  bool      `json:"-"` // the answer to an earlier request with the same key
+}
+
+// Do decides a command: its idempotency key, rows, audit entry and job commit together or not at all.
+//
+// Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeTaken, CodeBusy, CodeUnavailable; CodeKeyReused for a key that came with
+// another command before.
+func (s *Service) Do(ctx context.Context, req Request) (Receipt, error) {
+	if len(req.Key) > 200 {
+		return Receipt{}, invalid("Idempotency-Key", "The idempotency key is longer than 200 characters. Use a shorter one.")
+	}
+	d, err := req.Command.prepare(s, req.Actor)
+	if err != nil {
+		s.auditRefusal(ctx, req, err)
+		return Receipt{}, err
+	}
+	var receipt Receipt
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		replayed, err := s.replay(ctx, tx, req, &receipt)
+		if err != nil || replayed {
+			return err
+		}
+		if receipt, err = d.decide(ctx, s, tx, req); err != nil {
+			return err
+		}
+		return s.keepReceipt(ctx, tx, req, receipt)
+	})
+	if err != nil {
+		if violates(err) != "" {
+			err = d.explain(ctx, s, err)
+		}
+		s.auditRefusal(ctx, req, err)
+		return Receipt{}, err
+	}
+	return receipt, nil
+}
+
+// replay claims the request's key. If the key is known already, it waits for the transaction that has it, and reads the receipt.
+func (s *Service) replay(ctx context.Context, tx pgx.Tx, req Request, receipt *Receipt) (bool, error) {
+	if req.Key == "" {
+		return false, nil
+	}
+	body, err := json.Marshal(req.Command)
+	if err != nil {
+		return false, fmt.Errorf("encode the command: %w", err)
+	}
+	digest := s.keys.Digest(append([]byte(req.Command.action()+"\n"), body...))
+	tag, err := tx.Exec(ctx, "insert into requests (person_id, key, digest) values ($1, $2, $3) on conflict do nothing",
+		req.Actor.ID, req.Key, digest)
+	if err != nil {
+		return false, fmt.Errorf("claim the idempotency key: %w", err)
+	}
+	if tag.RowsAffected() == 1 {
+		return false, nil
+	}
+	var first, stored []byte
+	err = tx.QueryRow(ctx, "select digest, receipt from requests where person_id = $1 and key = $2", req.Actor.ID, req.Key).Scan(&first, &stored)
+	if err != nil {
+		return false, fmt.Errorf("read the first receipt: %w", err)
+	}
+	if !slices.Equal(first, digest) {
+		return false, Errorf(CodeKeyReused, "This idempotency key came with another request before. Use a new key for a new request.")
+	}
+	if err := json.Unmarshal(stored, receipt); err != nil {
+		return false, fmt.Errorf("decode the first receipt: %w", err)
+	}
+	receipt.Replayed = true
+	return true, nil
+}
+
+func (s *Service) keepReceipt(ctx context.Context, tx pgx.Tx, req Request, receipt Receipt) error {
+	if req.Key == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "update requests set receipt = $3 where person_id = $1 and key = $2", req.Actor.ID, req.Key, receipt)
+	if err != nil {
+		return fmt.Errorf("keep the receipt: %w", err)
+	}
+	return nil
+}
+
+// auditRefusal records that a person was refused something for lack of rights. Mistakes in the request are not kept.
+func (s *Service) auditRefusal(ctx context.Context, req Request, refused error) {
+	if CodeOf(refused) != CodeForbidden {
+		return
+	}
+	e := req.audit(OutcomeRefused)
+	e.Data = map[string]any{"reason": refused.Error()}
+	if err := writeAudit(ctx, s.db, e); err != nil {
+		s.log.Error("a refusal could not be recorded", "error", err)
+	}
+}
+
+// Catalogue is what may be asked for.
+func (s *Service) Catalogue() engine.Catalogue { return s.catalogue }
+
+// Engine finds an engine by its word.
+func (s *Service) Engine(name string) (engine.Engine, error) {
+	e, ok := s.engines[name]
+	if !ok {
+		return nil, fmt.Errorf("no engine %q in this binary", name)
+	}
+	return e, nil
+}
+
+// Ping reports whether the metadata database answers.
+func (s *Service) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+func notFound(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
