@@ -192,6 +192,8 @@ func passwordFile(password string) *bytes.Buffer {
 	return &out
 }
 
+// free asks this machine, since development mode uses the engine that is on it. Another engine answers for itself when the
+// container starts.
 func free(addr string) bool {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -66,8 +66,12 @@ func messageFor(cause jobs.Cause, text string, port uint32) string {
 		return "The database needed more memory than its size allows and was stopped. Choose a larger size, or run smaller " +
 			"queries at a time" + bracket(text) + "."
 	case jobs.CauseCapacity:
-		return "There is no room for the database on its machine, or the machine is not available. Choose a smaller size, or ask " +
-			"an administrator for room" + bracket(text) + "."
+		if mentions(text, "insufficient resources") {
+			return "The machine of this database has no room left for its size. Choose a smaller size, or ask an administrator to " +
+				"make room" + bracket(text) + "."
+		}
+		return "The machine of this database is not available at the moment. Nothing is lost; ask an administrator to bring it " +
+			"back" + bracket(text) + "."
 	case jobs.CauseCrashLoop:
 		return "The database server keeps stopping soon after it starts. The last lines of its log say why; an administrator can " +
 			"help" + bracket(text) + "."
@@ -75,7 +79,7 @@ func messageFor(cause jobs.Cause, text string, port uint32) string {
 	return messageRefused(text)
 }
 
-// bracket quotes the engine's words, cut to what fits into a chat message.
+// bracket quotes the engine's words, cut to what fits into a chat message. The end is kept, where the innermost cause stands.
 func bracket(text string) string {
 	const most = 200
 	text = strings.Join(strings.Fields(text), " ")
@@ -83,7 +87,7 @@ func bracket(text string) string {
 		return ""
 	}
 	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most-1]) + "…"
+		text = "…" + string(runes[len(runes)-most+1:])
 	}
 	return " (" + text + ")"
 }

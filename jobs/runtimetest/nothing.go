@@ -1,0 +1,76 @@
+package runtimetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+
+	"github.com/mydb-project/mydb/jobs"
+)
+
+// Nothing is a runtime that runs nothing: it remembers what it was asked for and says that all of it runs. Nobody can log in to
+// what it "runs". It is for tests and benchmarks that end before a container would begin. The zero value is ready.
+type Nothing struct {
+	mu      sync.Mutex
+	specs   map[string]jobs.Spec
+	volumes map[string]bool
+}
+
+var _ jobs.Runtime = (*Nothing)(nil)
+
+// nowhere is the one node, with more room than anybody asks for.
+var nowhere = jobs.Node{ID: "nowhere", Name: "nowhere", Addr: "127.0.0.1", Manager: true, FreeCPU: 1 << 20, FreeMemory: 1 << 60}
+
+// Self implements jobs.Runtime.
+func (*Nothing) Self(context.Context) (jobs.Node, error) { return nowhere, nil }
+
+// Nodes implements jobs.Runtime.
+func (*Nothing) Nodes(context.Context) ([]jobs.Node, error) { return []jobs.Node{nowhere}, nil }
+
+// Ensure implements jobs.Runtime.
+func (n *Nothing) Ensure(_ context.Context, s jobs.Spec) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.specs == nil {
+		n.specs, n.volumes = map[string]jobs.Spec{}, map[string]bool{}
+	}
+	n.specs[s.InstanceID], n.volumes[s.InstanceID] = s, true
+	return nil
+}
+
+// Status implements jobs.Runtime. Whatever was ensured runs.
+func (n *Nothing) Status(_ context.Context, instanceID string) (jobs.Status, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s, ok := n.specs[instanceID]; ok {
+		return jobs.Status{State: jobs.TaskRunning, NodeID: s.NodeID}, nil
+	}
+	return jobs.Status{State: jobs.TaskAbsent}, nil
+}
+
+// Remove implements jobs.Runtime.
+func (n *Nothing) Remove(_ context.Context, instanceID string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.specs, instanceID)
+	return nil
+}
+
+// RemoveVolume implements jobs.Runtime. It fails at once where a real runtime would wait.
+func (n *Nothing) RemoveVolume(_ context.Context, instanceID string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, ok := n.specs[instanceID]; ok {
+		return errors.New("the volume is in use")
+	}
+	delete(n.volumes, instanceID)
+	return nil
+}
+
+// Specs is what the runtime was last asked to run, by instance.
+func (n *Nothing) Specs() map[string]jobs.Spec {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.specs)
+}

@@ -1,0 +1,91 @@
+package swarm_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/mydb-project/mydb/jobs/runtimetest"
+	"github.com/mydb-project/mydb/jobs/swarm"
+)
+
+// The gates of the tests that need an engine.
+const (
+	envDocker = "MYDB_TEST_DOCKER"         // 1: use the engine of DOCKER_HOST or the local socket, a manager of a one-node Swarm
+	envNodes  = "MYDB_TEST_SWARM_NODES"    // a folder with node1/docker.sock (a manager), node2/docker.sock, ... of one Swarm
+	envImage  = "MYDB_TEST_POSTGRES_IMAGE" // default: the official image, else its stand-in, whichever the engine has
+)
+
+// testLabels mark what a test made, in case that it is killed before it can clean up.
+var testLabels = map[string]string{"dev.mydb.test": "true"}
+
+func needDocker(t *testing.T) {
+	t.Helper()
+	if testing.Short() || os.Getenv(envDocker) != "1" {
+		t.Skipf("This test runs containers; set %s=1, without -short.", envDocker)
+	}
+}
+
+func newRuntime(t *testing.T, host string) *swarm.Runtime {
+	t.Helper()
+	rt, err := swarm.New(t.Context(), swarm.Options{Host: host, InstanceLabels: testLabels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rt.Close() })
+	return rt
+}
+
+func postgresImage(t *testing.T, rt *swarm.Runtime) string {
+	t.Helper()
+	find, err := rt.Images(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, ok := find("postgres:17")
+	image = cmp.Or(os.Getenv(envImage), image)
+	if image == "" && !ok {
+		t.Fatalf("The engine has neither postgres:17 nor mydb-dev/postgres:17: run deploy/dev/images.sh postgres:17, or set %s.", envImage)
+	}
+	return image
+}
+
+// openCluster connects to the engines at hosts; an empty host is the environment's.
+func openCluster(t *testing.T, local bool, hosts ...string) runtimetest.Cluster {
+	t.Helper()
+	c := runtimetest.Cluster{Gone: newRuntime(t, "unix://"+filepath.Join(t.TempDir(), "nobody.sock"))}
+	inspector := inspector{}
+	for _, host := range hosts {
+		c.Members = append(c.Members, runtimetest.Member{Runtime: newRuntime(t, host), Local: local})
+		inspector = append(inspector, newDocker(t, host))
+	}
+	c.Inspector = inspector
+	c.Image = postgresImage(t, newRuntime(t, hosts[0]))
+	return c
+}
+
+func TestRuntime(t *testing.T) {
+	needDocker(t)
+	runtimetest.Run(t, func(t *testing.T) runtimetest.Cluster { return openCluster(t, true, "") })
+}
+
+func TestRuntimeOnSeveralNodes(t *testing.T) {
+	dir := os.Getenv(envNodes)
+	if testing.Short() || dir == "" {
+		t.Skipf("This test needs a Swarm of several nodes; set %s to the folder of their sockets, without -short.", envNodes)
+	}
+	var hosts []string
+	for i := 1; ; i++ {
+		socket := filepath.Join(dir, fmt.Sprintf("node%d", i), "docker.sock")
+		if _, err := os.Stat(socket); err != nil {
+			break
+		}
+		hosts = append(hosts, "unix://"+socket)
+	}
+	if len(hosts) < 2 {
+		t.Fatalf("%s=%s holds the sockets of %d nodes, want at least 2", envNodes, dir, len(hosts))
+	}
+	runtimetest.Run(t, func(t *testing.T) runtimetest.Cluster { return openCluster(t, false, hosts...) })
+}
