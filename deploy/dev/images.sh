@@ -65,7 +65,7 @@ refused_by_registry() { grep -qiE 'not found|manifest unknown|access denied|unau
 # build makes mydb-dev/NAME:TAG. The label dev.mydb.content says from which recipe, so that an edited recipe is built anew and
 # an unchanged one is not.
 build() {
-  local image=$1 name=${1%%:*} tag=${1#*:} recipe suite content target started log
+  local image=$1 name=${1%%:*} tag=${1#*:} recipe suite content target started log previous='' built=''
   recipe=$dev_dir/images/$name/build.sh
   target=mydb-dev/$image
   if [[ ! -x $recipe ]] || ! suite=$("$recipe" suite "$tag"); then
@@ -73,7 +73,8 @@ build() {
     return 1
   fi
   content=$(content_of "$name" "$suite")
-  [[ $(docker image inspect --format '{{index .Config.Labels "dev.mydb.content"}}' "$target" 2>/dev/null) != "$content" ]] || return 0
+  read -r previous built < <(docker image inspect --format '{{.Id}} {{index .Config.Labels "dev.mydb.content"}}' "$target" 2>/dev/null) || true
+  [[ $built != "$content" ]] || return 0
   started=$(date +%s)
   apt_install mmdebstrap debian-archive-keyring
   say "No registry answers: building $target from the packages of Debian $suite ..."
@@ -85,6 +86,8 @@ build() {
     return 1
   fi
   rm -r "$work_dir/context"
+  # The build before an edit of the recipe has lost its name by now.
+  [[ -z $previous ]] || docker image rm "$previous" >/dev/null 2>&1 || true
   say "Built $target in $(seconds_since "$started") s, $(docker image inspect --format '{{.Size}}' "$target" | numfmt --to=si)B."
 }
 
