@@ -19,22 +19,22 @@ import (
 // ErrFinished says that an operation was ended already, so that its job has nothing left to do.
 var ErrFinished = errors.New("the operation is finished already")
 
-// Begin marks an operation as running and gives its instance. Errors: ErrFinished.
+// Begin marks an operation as running. It gives the instance and the moment of the first attempt. Errors: ErrFinished.
 func (s *Service) Begin(ctx context.Context, operationID string) (Instance, time.Time, error) {
 	var (
 		instanceID string
-		created    time.Time
+		first      time.Time
 	)
 	err := s.db.QueryRow(ctx, `update operations set state = 'running', started_at = coalesce(started_at, now())
-		where id = $1 and finished_at is null returning instance_id, created_at`, operationID).Scan(&instanceID, &created)
+		where id = $1 and finished_at is null returning instance_id, started_at`, operationID).Scan(&instanceID, &first)
 	if notFound(err) {
-		return Instance{}, created, ErrFinished
+		return Instance{}, first, ErrFinished
 	}
 	if err != nil {
-		return Instance{}, created, fmt.Errorf("begin operation %s: %w", operationID, err)
+		return Instance{}, first, fmt.Errorf("begin operation %s: %w", operationID, err)
 	}
 	i, err := one[Instance](ctx, s.db, selectInstance+"where i.id = $1", instanceID)
-	return i, created, err
+	return i, first, err
 }
 
 // StartStep writes that a step has begun. A step that was done in an earlier attempt begins anew.
@@ -62,11 +62,21 @@ func (s *Service) EndStep(ctx context.Context, operationID string, seq int, ok b
 	return nil
 }
 
-// PlacedCPU and PlacedMemory are what the catalogue has promised on a node to instances whose service may not exist yet.
+// Placed is where the catalogue has put a live instance.
 type Placed struct {
+	ID     string
 	NodeID string
 	Size   string
-	ID     string
+}
+
+// Ended reports whether an instance has ended for good: only then may its volume go.
+func (s *Service) Ended(ctx context.Context, instanceID string) (bool, error) {
+	var ended bool
+	err := s.db.QueryRow(ctx, "select ended_at is not null from instances where id = $1", instanceID).Scan(&ended)
+	if err != nil {
+		return false, fmt.Errorf("look whether instance %s has ended: %w", instanceID, err)
+	}
+	return ended, nil
 }
 
 // Place decides on which node an instance runs, once: an instance that has a node keeps it. choose sees where all other live
@@ -84,7 +94,7 @@ func (s *Service) Place(ctx context.Context, instanceID string, choose func([]Pl
 			nodeID, host = *node, *at
 			return nil
 		}
-		placed, err := many[Placed](ctx, tx, `select node_id, size, id from instances where node_id is not null and ended_at is null`)
+		placed, err := many[Placed](ctx, tx, "select id, node_id, size from instances where node_id is not null and ended_at is null")
 		if err != nil {
 			return fmt.Errorf("read the placements: %w", err)
 		}

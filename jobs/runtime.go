@@ -36,6 +36,7 @@ type Node struct {
 	Manager    bool
 	FreeCPU    float64
 	FreeMemory int64
+	Instances  []string // ids of the instances that have set something aside on it
 }
 
 // Spec is one instance as the runtime should run it.

@@ -30,7 +30,7 @@ func (r *Runtime) Nodes(ctx context.Context) ([]jobs.Node, error) {
 	if err != nil {
 		return nil, failed("list nodes", err)
 	}
-	reserved, err := r.reserved(ctx)
+	reserved, instances, err := r.reserved(ctx)
 	if err != nil {
 		return nil, failed("list tasks", err)
 	}
@@ -44,30 +44,35 @@ func (r *Runtime) Nodes(ctx context.Context) ([]jobs.Node, error) {
 			ID: n.ID, Name: n.Description.Hostname, Addr: address(n), Manager: n.ManagerStatus != nil,
 			FreeCPU:    float64(has.NanoCPUs-taken.NanoCPUs) / 1e9,
 			FreeMemory: has.MemoryBytes - taken.MemoryBytes,
+			Instances:  instances[n.ID],
 		})
 	}
 	return out, nil
 }
 
-// reserved sums up, by node, what the tasks that should run have set aside. It counts everybody's services, as Swarm does.
-func (r *Runtime) reserved(ctx context.Context) (map[string]swarm.Resources, error) {
+// reserved sums up, by node, what the tasks that should run have set aside, and tells which of our instances are among them. It
+// counts everybody's services, as Swarm does.
+func (r *Runtime) reserved(ctx context.Context) (sums map[string]swarm.Resources, instances map[string][]string, err error) {
 	// "ready" is a task that waits for its restart: it keeps its place.
 	wanted := filters.NewArgs(filters.Arg("desired-state", "running"), filters.Arg("desired-state", "ready"))
 	tasks, err := r.docker.TaskList(ctx, swarm.TaskListOptions{Filters: wanted})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := map[string]swarm.Resources{}
+	sums, instances = map[string]swarm.Resources{}, map[string][]string{}
 	for _, t := range tasks {
 		if t.NodeID == "" || t.Spec.Resources == nil || t.Spec.Resources.Reservations == nil || ended(t) {
 			continue
 		}
-		sum := out[t.NodeID]
+		sum := sums[t.NodeID]
 		sum.NanoCPUs += t.Spec.Resources.Reservations.NanoCPUs
 		sum.MemoryBytes += t.Spec.Resources.Reservations.MemoryBytes
-		out[t.NodeID] = sum
+		sums[t.NodeID] = sum
+		if c := t.Spec.ContainerSpec; c != nil && c.Labels[LabelInstance] != "" {
+			instances[t.NodeID] = append(instances[t.NodeID], c.Labels[LabelInstance])
+		}
 	}
-	return out, nil
+	return sums, instances, nil
 }
 
 // address prefers what the node says of itself. A manager that was started without an advertise address says 0.0.0.0, and only

@@ -1,0 +1,61 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mydb-project/mydb/core/config"
+)
+
+func TestLoadSaysWhatIsWrong(t *testing.T) {
+	for _, c := range []struct{ env, want string }{
+		{"MYDB_LISTEN=nowhere", `MYDB_LISTEN is "nowhere": write an address and a port`},
+		{"MYDB_LISTEN=127.0.0.1:99999", `MYDB_LISTEN is "127.0.0.1:99999"`},
+		{"MYDB_PORT_RANGE=30-20", `MYDB_PORT_RANGE is "30-20": write two ports from 1024 to 65535`},
+		{"MYDB_PUBLISH=mesh", `MYDB_PUBLISH is "mesh": write host or ingress`},
+		{"MYDB_PUBLIC_URL=mydb.example.org", `MYDB_PUBLIC_URL is "mydb.example.org"`},
+		{"MYDB_CREATE_TIMEOUT=soon", `MYDB_CREATE_TIMEOUT is "soon": write a duration`},
+		{"MYDB_LOG=loud", `MYDB_LOG is "loud": write text or json`},
+		{"MYDB_LISTNE=:80", "MYDB_LISTNE is not a variable that this version knows"},
+		{"MYDB_DATABASE_URL=mysql://u:canary@h/d", "MYDB_DATABASE_URL (its value is a secret)"},
+		{"MYDB_DATABASE_URL_FILE=/does/not/exist", "MYDB_DATABASE_URL_FILE: open /does/not/exist"},
+	} {
+		_, err := config.Load([]string{c.env})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("Load(%s) = %v; want %q", c.env, err, c.want)
+		}
+	}
+}
+
+func TestLoadDefaultsAndFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte("postgres://a:b@h/d\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load([]string{"MYDB_DATABASE_URL_FILE=" + file, "HOME=/root"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DatabaseURL != "postgres://a:b@h/d" || c.PublicURL != "http://127.0.0.1:8080" || c.PortRange != (config.PortRange{First: 25010, Last: 25999}) {
+		t.Errorf("Load = %+v", c)
+	}
+	if err := c.NeedServer(); err == nil || !strings.Contains(err.Error(), "MYDB_KEY_FILE") || strings.Contains(err.Error(), "MYDB_DATABASE_URL") {
+		t.Errorf("NeedServer = %v; want only the key to be missing", err)
+	}
+	if _, err := config.Load([]string{"MYDB_DATABASE_URL_FILE=" + file, "MYDB_DATABASE_URL=postgres://x@y/z"}); err == nil {
+		t.Error("both forms at once were accepted")
+	}
+}
+
+func FuzzPortRange(f *testing.F) {
+	f.Add("25010-25999")
+	f.Add("-")
+	f.Fuzz(func(t *testing.T, s string) {
+		var r config.PortRange
+		if r.UnmarshalText([]byte(s)) == nil && (r.First < 1024 || r.First > r.Last || r.Last > 65535) {
+			t.Errorf("%q was read as %v", s, r)
+		}
+	})
+}

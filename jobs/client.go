@@ -1,0 +1,156 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/rs/xid"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+// managersQueue holds the work that needs the cluster's API, which only managers serve.
+const managersQueue = "managers"
+
+// nodeQueue holds the work that must be done on one node, by its local engine.
+func nodeQueue(nodeID string) string { return "node-" + nodeID }
+
+// How many jobs one worker works on at once. Creating an instance is mostly waiting for its server.
+const (
+	managerSlots = 16
+	nodeSlots    = 4
+)
+
+// softStop is how long running jobs may go on after a request to stop; what is not done by then goes on elsewhere or later.
+const softStop = 3 * time.Second
+
+// Inserter puts jobs into the queue for a process that does no work itself. It implements core.Queue.
+type Inserter struct{ client *river.Client[pgx.Tx] }
+
+// NewInserter makes an Inserter. It reads and writes nothing yet.
+func NewInserter(pool *pgxpool.Pool, log *slog.Logger) (*Inserter, error) {
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("make the queue's client: %w", err)
+	}
+	return &Inserter{client}, nil
+}
+
+// Enqueue implements core.Queue.
+func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
+	var args river.JobArgs
+	switch job.Kind {
+	case "create":
+		args = createArgs{OperationID: job.OperationID}
+	default:
+		return fmt.Errorf("no worker does %q", job.Kind)
+	}
+	_, err := q.client.InsertTx(ctx, tx, args, nil)
+	return err
+}
+
+// Options are what workers are made of. All but InstanceHost and Now are needed.
+type Options struct {
+	DB      *pgxpool.Pool
+	Service *core.Service
+	Runtime Runtime
+	Log     *slog.Logger
+	// InstanceHost is the host name that people connect to; empty means the address of the node that an instance is on.
+	InstanceHost string
+	// CreateLimit is how long a create may take before it is given up.
+	CreateLimit time.Duration
+	Now         func() time.Time // default: time.Now
+}
+
+// Workers is a running set of workers on one node.
+type Workers struct {
+	client   *river.Client[pgx.Tx]
+	liveness *liveness
+	log      *slog.Logger
+	cancel   context.CancelFunc
+}
+
+// Start starts the workers of this node: those of its own queue, and those of the cluster's if the node is a manager.
+func Start(ctx context.Context, o Options) (*Workers, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	self, err := o.Runtime.Self(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask the engine which node this is: %w", err)
+	}
+	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}}
+	if self.Manager {
+		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
+	}
+	host, _ := os.Hostname()
+	clientID := host + "-" + xid.New().String()
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &createWorker{Options: o})
+	river.AddWorker(workers, &removeVolumeWorker{Options: o})
+	river.AddWorker(workers, &burnWorker{service: o.Service})
+	client, err := river.NewClient(riverpgxv5.New(o.DB), riverConfig(o, clientID, queues, workers))
+	if err != nil {
+		return nil, fmt.Errorf("make the queue's client: %w", err)
+	}
+	w := &Workers{client: client, log: o.Log, liveness: &liveness{db: o.DB, client: client, clientID: clientID, nodeID: self.ID, log: o.Log}}
+	return w, w.start(ctx)
+}
+
+func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig, workers *river.Workers) *river.Config {
+	return &river.Config{
+		ID:              clientID,
+		Queues:          queues,
+		Workers:         workers,
+		Logger:          o.Log,
+		FetchCooldown:   20 * time.Millisecond, // somebody is waiting for the job that a notification tells of
+		SoftStopTimeout: softStop,
+		ErrorHandler:    &failureLog{o.Log},
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Minute),
+			func() (river.JobArgs, *river.InsertOpts) { return burnArgs{}, &river.InsertOpts{Queue: managersQueue} }, nil)},
+		// The application's role owns no index, so it cannot rebuild one.
+		ReindexerSchedule: river.NeverSchedule(),
+	}
+}
+
+func (w *Workers) start(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w.cancel = cancel
+	if err := w.liveness.register(ctx); err != nil {
+		cancel()
+		return err
+	}
+	go w.liveness.run(background)
+	if err := w.client.Start(background); err != nil {
+		cancel()
+		return fmt.Errorf("start the workers: %w", err)
+	}
+	return nil
+}
+
+// Stop lets running jobs end for a few seconds, then interrupts the rest, which other workers take over at once.
+func (w *Workers) Stop(ctx context.Context) error {
+	err := w.client.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = w.client.StopAndCancel(context.WithoutCancel(ctx))
+	}
+	w.cancel()
+	w.liveness.leave(ctx)
+	return err
+}
+
+// Ready reports whether this process is known to the others as alive.
+func (w *Workers) Ready() error {
+	if !w.liveness.held.Load() {
+		return errors.New("the worker's lock in the metadata database is lost; it is being taken again")
+	}
+	return nil
+}

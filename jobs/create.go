@@ -1,0 +1,302 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/rs/xid"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+type createArgs struct {
+	OperationID string `json:"operation_id"`
+}
+
+// Kind implements river.JobArgs.
+func (createArgs) Kind() string { return "create" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (createArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: managersQueue, MaxAttempts: maxAttempts}
+}
+
+// Pauses while waiting for a server.
+const (
+	pingEvery   = 25 * time.Millisecond
+	statusEvery = 500 * time.Millisecond
+)
+
+// createWorker makes an instance that core.Create decided on.
+type createWorker struct {
+	river.WorkerDefaults[createArgs]
+	Options
+}
+
+// Timeout implements river.Worker: one attempt may take as long as the whole create, and clean up.
+func (w *createWorker) Timeout(*river.Job[createArgs]) time.Duration {
+	return w.CreateLimit + time.Minute
+}
+
+// NextRetry implements river.Worker.
+func (w *createWorker) NextRetry(job *river.Job[createArgs]) time.Time {
+	return backoff(job.Attempt, w.Now())
+}
+
+// Work implements river.Worker. Each step finds what an earlier attempt left and goes on.
+func (w *createWorker) Work(ctx context.Context, job *river.Job[createArgs]) error {
+	c, err := w.begin(ctx, job.Args.OperationID)
+	if errors.Is(err, core.ErrFinished) {
+		return nil
+	}
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	limited, cancel := context.WithTimeout(ctx, w.CreateLimit)
+	defer cancel()
+	if err := c.run(limited); err != nil {
+		return w.failed(ctx, job, c, err)
+	}
+	return finish(ctx, w.DB, job, func(tx pgx.Tx) error {
+		return w.Service.FinishCreate(ctx, tx, c.steps.operationID, c.instance, nil)
+	})
+}
+
+// failed decides whether an error is worth another attempt. If not, everything that the create made goes away before the name
+// is free again.
+func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c *creation, cause error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return interrupted(ctx, cause)
+	}
+	late := w.Now().After(c.deadline)
+	if !permanent(cause) && !late {
+		return cause
+	}
+	failure := sentence(cause)
+	if !permanent(cause) {
+		failure = c.gaveUp(cause)
+	}
+	w.Log.Warn("a create failed", "instance", c.instance.ID, "operation", c.steps.operationID, "error", cause)
+	if err := c.steps.do(ctx, "clean up", func() (string, error) { return "", w.Runtime.Remove(ctx, c.instance.ID) }); err != nil {
+		return interrupted(ctx, fmt.Errorf("clean up after %w: %w", cause, err))
+	}
+	return finish(ctx, w.DB, job, func(tx pgx.Tx) error {
+		if c.instance.NodeID != nil {
+			args := removeVolumeArgs{InstanceID: c.instance.ID}
+			if _, err := river.ClientFromContext[pgx.Tx](ctx).InsertTx(ctx, tx, args, &river.InsertOpts{Queue: nodeQueue(*c.instance.NodeID)}); err != nil {
+				return fmt.Errorf("enqueue the removal of the volume: %w", err)
+			}
+		}
+		return w.Service.FinishCreate(ctx, tx, c.steps.operationID, c.instance, &failure)
+	})
+}
+
+func (w *createWorker) begin(ctx context.Context, operationID string) (*creation, error) {
+	i, first, err := w.Service.Begin(ctx, operationID)
+	if err != nil {
+		return nil, err
+	}
+	c := &creation{Options: w.Options, instance: i, deadline: first.Add(w.CreateLimit), steps: steps{service: w.Service, operationID: operationID}}
+	offer, _ := w.Service.Catalogue().Offer(i.Engine)
+	var known, sized bool
+	c.version, known = offer.Version(i.Version)
+	c.size, sized = w.Service.Catalogue().Size(i.Size)
+	if !known || !sized {
+		return c, fmt.Errorf("the catalogue has lost %s %s or size %s", i.Engine, i.Version, i.Size)
+	}
+	c.version.Image = i.Image
+	c.engine, err = w.Service.Engine(i.Engine)
+	return c, err
+}
+
+// creation is one attempt at making an instance.
+type creation struct {
+	Options
+	instance core.Instance
+	deadline time.Time
+	engine   engine.Engine
+	version  engine.Version
+	size     engine.Size
+	steps    steps
+
+	nodeID    string
+	server    engine.Server
+	secrets   engine.Secrets
+	authority *crypt.Authority
+}
+
+func (c *creation) run(ctx context.Context) error {
+	tenant, err := c.Service.Tenant(ctx, c.instance)
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) (string, error)
+	}{
+		{"choose a machine", c.place},
+		{"start the server", c.start},
+		{"wait until the server answers", c.wait},
+		{"make user and database", func(ctx context.Context) (string, error) { return c.provision(ctx, tenant) }},
+		{"log in, write and read as " + tenant.Username, func(ctx context.Context) (string, error) { return "", c.engine.Prove(ctx, c.server, tenant) }},
+	} {
+		if err := c.steps.do(ctx, step.name, func() (string, error) { return step.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *creation) place(ctx context.Context) (string, error) {
+	nodes, err := c.Runtime.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	nodeID, host, err := c.Service.Place(ctx, c.instance.ID, func(placed []core.Placed) (string, string, error) {
+		node, err := chooseNode(nodes, placed, c.size, c.Service.Catalogue().Size)
+		if err != nil {
+			return "", "", err
+		}
+		if c.InstanceHost != "" {
+			return node.ID, c.InstanceHost, nil
+		}
+		return node.ID, node.Addr, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	c.nodeID, c.instance.NodeID, c.instance.Host = nodeID, &nodeID, &host
+	if c.authority, err = c.Service.Authority(ctx); err != nil {
+		return "", err
+	}
+	c.server = engine.Server{Host: host, Port: *c.instance.Port, CA: c.authority.Pool()}
+	return "", nil
+}
+
+func (c *creation) start(ctx context.Context) (string, error) {
+	secrets, err := c.Service.ServerSecrets(ctx, c.instance.ID, c.newSecrets)
+	if err != nil {
+		return "", err
+	}
+	c.secrets = secrets
+	spec, err := c.spec()
+	if err != nil {
+		return "", err
+	}
+	return "", c.Runtime.Ensure(ctx, spec)
+}
+
+func (c *creation) newSecrets() (engine.Secrets, error) {
+	cert, key, err := c.authority.Issue(c.Now(), c.server.Host, "mydb-"+c.instance.ID)
+	return engine.Secrets{
+		Admin: crypt.NewPassword(), Probe: crypt.NewPassword(), Replication: crypt.NewPassword(), Certificate: cert, Key: key,
+	}, err
+}
+
+func (c *creation) spec() (Spec, error) {
+	// The moment is the same in every attempt, so that a repeated Ensure changes nothing. Cleaning up ends before it.
+	recipe, err := c.engine.Recipe(engine.Input{InstanceID: c.instance.ID, Version: c.version, Size: c.size, InitUntil: c.deadline.Add(time.Hour)})
+	if err != nil {
+		return Spec{}, fmt.Errorf("write the recipe: %w", err)
+	}
+	secret, err := c.engine.SecretFile(c.secrets)
+	if err != nil {
+		return Spec{}, fmt.Errorf("write the secret file: %w", err)
+	}
+	return Spec{
+		InstanceID: c.instance.ID, Name: c.instance.Name, Engine: c.instance.Engine, Generation: c.instance.Generation,
+		NodeID: c.nodeID, Port: c.server.Port, Size: c.size, Recipe: recipe, Secret: secret,
+	}, nil
+}
+
+// wait polls the port until MyDB's own account can log in, and watches the task meanwhile. A port that something else on the
+// host holds is exchanged for another.
+func (c *creation) wait(ctx context.Context) (string, error) {
+	ping, status := time.NewTicker(pingEvery), time.NewTicker(statusEvery)
+	defer ping.Stop()
+	defer status.Stop()
+	var last error
+	for {
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait for the server: %w", errors.Join(ctx.Err(), last))
+		case <-ping.C:
+			if last = c.ping(ctx); last == nil {
+				return "", nil
+			}
+		case <-status.C:
+			if err := c.watch(ctx); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+func (c *creation) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return c.engine.Ping(ctx, c.server, c.secrets.Admin)
+}
+
+func (c *creation) watch(ctx context.Context) error {
+	st, err := c.Runtime.Status(ctx, c.instance.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case st.State == TaskAbsent:
+		return fmt.Errorf("the service of %s went away while it was being made", c.instance.ID)
+	case st.Problem == nil:
+		return nil
+	case st.Problem.Cause == CausePort:
+		return c.changePort(ctx)
+	case st.Problem.Permanent || st.Problem.Cause == CauseCrashLoop || st.Problem.Cause == CauseMemory || st.Problem.Cause == CauseCapacity:
+		p := *st.Problem
+		p.Permanent = true // the orchestrator has tried again often enough
+		return &p
+	}
+	return nil
+}
+
+func (c *creation) changePort(ctx context.Context) error {
+	port, err := c.Service.ReplacePort(ctx, c.instance.ID)
+	if err != nil {
+		return err
+	}
+	c.Log.Warn("the port is busy on the host; taking another", "instance", c.instance.ID, "busy", c.server.Port, "port", port)
+	c.server.Port, c.instance.Port = port, &port
+	spec, err := c.spec()
+	if err != nil {
+		return err
+	}
+	return c.Runtime.Ensure(ctx, spec)
+}
+
+func (c *creation) provision(ctx context.Context, tenant engine.Tenant) (string, error) {
+	if err := c.engine.Provision(ctx, c.server, c.secrets.Admin, tenant); err != nil {
+		return "", err
+	}
+	return "", c.Service.InitDone(ctx, c.instance.ID)
+}
+
+// gaveUp says that the time for a create is over, and what stood in the way last.
+func (c *creation) gaveUp(cause error) core.Explanation {
+	e := sentence(cause)
+	var problem *Problem
+	if errors.As(cause, &problem) {
+		e.Message = fmt.Sprintf("MyDB tried for %s. %s", c.CreateLimit, e.Message)
+		return e
+	}
+	e.Reference = xid.New().String()
+	c.Log.Error("a create was given up", "reference", e.Reference, "instance", c.instance.ID, "error", cause)
+	e.Code = core.CodeUnavailable
+	e.Message = fmt.Sprintf("The database did not become usable within %s, so it was removed. Try again; if it happens again, "+
+		"tell an administrator the reference %s.", c.CreateLimit, e.Reference)
+	return e
+}
