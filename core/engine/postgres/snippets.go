@@ -78,12 +78,12 @@ func PassfileLine(c engine.Card, password string) string {
 // uri is the whole truth in one line, for tools that know no service file.
 func uri(c engine.Card) string {
 	return "postgresql://" + percent(c.Username) + "@" + address(c) + "/" + percent(c.Database) +
-		"?sslmode=verify-full&sslrootcert=" + percent(c.CAPath)
+		"?sslmode=verify-full&sslrootcert=" + percentPath(c.CAPath)
 }
 
 func jdbc(c engine.Card) string {
 	return "jdbc:postgresql://" + address(c) + "/" + percent(c.Database) +
-		"?user=" + percent(c.Username) + "&sslmode=verify-full&sslrootcert=" + percent(c.CAPath)
+		"?user=" + percent(c.Username) + "&sslmode=verify-full&sslrootcert=" + percentPath(c.CAPath)
 }
 
 // address is host:port, with the brackets that IPv6 needs.
@@ -91,6 +91,9 @@ func address(c engine.Card) string { return net.JoinHostPort(c.Host, strconv.Ito
 
 // percent escapes for any part of a URL. libpq does not read "+" as a blank.
 func percent(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// percentPath leaves the slashes of a path readable, which a query may hold.
+func percentPath(s string) string { return strings.ReplaceAll(percent(s), "%2F", "/") }
 
 // conninfoValue quotes a value of a libpq connection string where that is needed.
 func conninfoValue(s string) string {

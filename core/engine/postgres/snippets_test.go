@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+var (
+	plainCard = engine.Card{
+		Name: "yeast-screen", Host: "db1.lab.example", Port: 25010, Database: "yeast_screen", Username: "ada",
+		CAPath: "/home/ada/.mydb/ca.crt",
+	}
+	// No checked name looks like this one; quoting must not depend on that.
+	nastyCard = engine.Card{
+		Name: `it's "a" $HOME\ `, Host: "fd00::1", Port: 25010, Database: "a/b?c", Username: "u:s@r",
+		CAPath: `/home/Ada L/#1&2/ca.crt`,
+	}
+)
+
+func TestSnippetsGolden(t *testing.T) {
+	for name, card := range map[string]engine.Card{"plain": plainCard, "nasty": nastyCard} {
+		var b strings.Builder
+		for _, s := range (Engine{}).Snippets(card) {
+			b.WriteString("### " + s.Title + " [" + s.Tool + ", " + s.Language + "]\n" + s.Text + "\n\n")
+		}
+		b.WriteString("### service entry\n" + ServiceEntry(card) + "\n### passfile line\n" + PassfileLine(card, `p:w\d`))
+		golden(t, filepath.Join("testdata", "snippets-"+name+".txt"), b.String())
+	}
+}
+
+// A line break in a value would be the start of another setting.
+func TestServiceEntryStaysOneSettingPerLine(t *testing.T) {
+	card := plainCard
+	card.Database = "lab\nsslmode=disable"
+	if n := strings.Count(ServiceEntry(card), "\n"); n != 7 {
+		t.Errorf("%d lines:\n%s", n, ServiceEntry(card))
+	}
+}
