@@ -25,6 +25,8 @@ type Member struct {
 	Runtime jobs.Runtime
 	// Local says that the node has this machine's network, so that a listener of the test takes a port on it.
 	Local bool
+	// Cut takes the node off the network until mend is called. Nil leaves out the case.
+	Cut func(ctx context.Context) (mend func(ctx context.Context) error, err error)
 }
 
 // Inspector looks at the cluster past the runtime. Member counts from 0, as in Cluster.Members.
@@ -71,7 +73,9 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 			continue
 		}
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
+			if !tc.alone {
+				t.Parallel()
+			}
 			tc.run(t, c)
 		})
 	}
@@ -83,6 +87,7 @@ var cases = []struct {
 	server  bool
 	gone    bool
 	members int
+	alone   bool // disturbs others on the same cluster
 	run     func(t *testing.T, c Cluster)
 }{
 	{name: "absent is an answer and a success", run: testAbsent},
@@ -115,4 +120,5 @@ var cases = []struct {
 
 	{name: "an instance runs where it was asked to", server: true, members: 2, run: testPinned},
 	{name: "a volume is removed on its own node only", server: true, members: 2, run: testVolumeElsewhere},
+	{name: "a node that is away is waited for", server: true, members: 2, alone: true, run: testNodeAway},
 }

@@ -2,6 +2,7 @@ package runtimetest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -77,5 +78,38 @@ func testVolumeElsewhere(t *testing.T, c Cluster) {
 	must(t, i.local().RemoveVolume(t.Context(), i.spec.InstanceID))
 	if got := i.volumeNames(i.member); len(got) != 0 {
 		t.Errorf("volumes left: %v", got)
+	}
+}
+
+func testNodeAway(t *testing.T, c Cluster) {
+	last := len(c.Members) - 1
+	if c.Members[last].Cut == nil {
+		t.Skip("This cluster has no way to take a node off the network.")
+	}
+	i := newInstance(t, c, last)
+	i.ensure()
+	i.query("create table kept as select 'still here' as word")
+	mend, err := c.Members[last].Cut(t.Context())
+	must(t, err)
+	t.Cleanup(func() { _ = mend(context.Background()) }) // before the instance's own clean-up, which needs the node
+
+	i.awaitProblem(jobs.CauseCapacity)
+	nodes, err := i.manager().Nodes(t.Context())
+	must(t, err)
+	if slices.ContainsFunc(nodes, func(n jobs.Node) bool { return n.ID == i.node.ID }) {
+		t.Errorf("the node that is away is offered: %+v", nodes)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if p := problem(t, i.manager().Remove(ctx, i.spec.InstanceID)); p.Permanent || !errors.Is(p, context.DeadlineExceeded) {
+		t.Errorf("problem %+v, want one that says that Remove has waited in vain", p)
+	}
+
+	must(t, mend(t.Context()))
+	i.remove()
+	i.checkNoneRuns()
+	i.ensure()
+	if got := i.query("select word from kept"); got != "still here" {
+		t.Errorf("read %q", got)
 	}
 }

@@ -2,9 +2,12 @@ package swarm_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/mydb-project/mydb/jobs/runtimetest"
@@ -87,5 +90,25 @@ func TestRuntimeOnSeveralNodes(t *testing.T) {
 	if len(hosts) < 2 {
 		t.Fatalf("%s=%s holds the sockets of %d nodes, want at least 2", envNodes, dir, len(hosts))
 	}
-	runtimetest.Run(t, func(t *testing.T) runtimetest.Cluster { return openCluster(t, false, hosts...) })
+	runtimetest.Run(t, func(t *testing.T) runtimetest.Cluster {
+		c := openCluster(t, false, hosts...)
+		for i := range c.Members {
+			c.Members[i].Cut = cut(dir, i+1)
+		}
+		return c
+	})
+}
+
+// cut pulls the network cable of a node that swarm-nodes.sh has started.
+func cut(dir string, node int) func(context.Context) (func(context.Context) error, error) {
+	cable := func(ctx context.Context, verb string) error {
+		script := filepath.Join("..", "..", "deploy", "dev", "swarm-nodes.sh")
+		if out, err := exec.CommandContext(ctx, script, verb, dir, strconv.Itoa(node)).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s node %d: %w: %s", verb, node, err, out)
+		}
+		return nil
+	}
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		return func(ctx context.Context) error { return cable(ctx, "mend") }, cable(ctx, "cut")
+	}
 }

@@ -42,6 +42,8 @@ const (
 		"If this lasts, an administrator must look at the Docker engine."
 	messageNotManager = "The part of MyDB that tried this is not on a manager of the Docker Swarm. An administrator must let " +
 		"a worker on a manager do it."
+	messageStillThere = "The database server has not stopped yet, or its machine is not available to say so. MyDB tries again by " +
+		"itself; if this lasts, an administrator must look at the machine."
 	messageNoSwarm = "The Docker engine is not part of a Swarm. An administrator must run \"docker swarm init\" or join it to one."
 )
 
@@ -52,6 +54,11 @@ func messageRefused(text string) string {
 func messageForeign(kind, name string) string {
 	return fmt.Sprintf("There is a %s called %s that MyDB did not make for this database, so MyDB leaves it alone. "+
 		"An administrator must rename or remove it.", kind, name)
+}
+
+func messageNodeAway(text string) string {
+	return "The machine of this database is not available at the moment. Nothing is lost; ask an administrator to bring it back" +
+		bracket(text) + "."
 }
 
 func messageFor(cause jobs.Cause, text string, port uint32) string {
@@ -66,12 +73,8 @@ func messageFor(cause jobs.Cause, text string, port uint32) string {
 		return "The database needed more memory than its size allows and was stopped. Choose a larger size, or run smaller " +
 			"queries at a time" + bracket(text) + "."
 	case jobs.CauseCapacity:
-		if mentions(text, "insufficient resources") {
-			return "The machine of this database has no room left for its size. Choose a smaller size, or ask an administrator to " +
-				"make room" + bracket(text) + "."
-		}
-		return "The machine of this database is not available at the moment. Nothing is lost; ask an administrator to bring it " +
-			"back" + bracket(text) + "."
+		return "The machine of this database has no room left for its size. Choose a smaller size, or ask an administrator to " +
+			"make room" + bracket(text) + "."
 	case jobs.CauseCrashLoop:
 		return "The database server keeps stopping soon after it starts. The last lines of its log say why; an administrator can " +
 			"help" + bracket(text) + "."

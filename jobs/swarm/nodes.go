@@ -36,7 +36,7 @@ func (r *Runtime) Nodes(ctx context.Context) ([]jobs.Node, error) {
 	}
 	var out []jobs.Node
 	for _, n := range nodes {
-		if n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive {
+		if !takesTasks(n) {
 			continue
 		}
 		has, taken := n.Description.Resources, reserved[n.ID]
@@ -48,6 +48,10 @@ func (r *Runtime) Nodes(ctx context.Context) ([]jobs.Node, error) {
 		})
 	}
 	return out, nil
+}
+
+func takesTasks(n swarm.Node) bool {
+	return n.Status.State == swarm.NodeStateReady && n.Spec.Availability == swarm.NodeAvailabilityActive
 }
 
 // reserved sums up, by node, what the tasks that should run have set aside, and tells which of our instances are among them. It

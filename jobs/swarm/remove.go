@@ -11,6 +11,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/volume"
+
+	"github.com/mydb-project/mydb/jobs"
 )
 
 // Remove implements jobs.Runtime. It waits for as long as ctx allows: a server may use its whole grace period to stop, and
@@ -71,7 +73,7 @@ func (r *Runtime) awaitGone(ctx context.Context, instanceID string) error {
 		return false, nil
 	})
 	if ctx.Err() != nil && left != "" {
-		return fmt.Errorf("%s: %w", left, ctx.Err())
+		return &jobs.Problem{Cause: jobs.CauseEngine, Message: messageStillThere, Detail: left, Err: fmt.Errorf("%s: %w", left, ctx.Err())}
 	}
 	return err
 }

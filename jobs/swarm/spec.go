@@ -31,9 +31,10 @@ const (
 )
 
 const (
-	restartDelay = 5 * time.Second
-	logMaxSize   = "10m"
-	logMaxFiles  = "3"
+	restartDelay   = 5 * time.Second
+	logMaxSize     = "10m"
+	logMaxFiles    = "3"
+	nodeConstraint = "node.id=="
 )
 
 // ServiceName is the name of an instance's service and secret.
@@ -92,7 +93,7 @@ func (r *Runtime) taskTemplate(s jobs.Spec) swarm.TaskSpec {
 		// Without a maximum of attempts: a database comes back by itself when what kept it from starting has gone.
 		RestartPolicy: &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionAny, Delay: &delay},
 		// The volume exists on this node alone; elsewhere Swarm would silently make an empty one.
-		Placement: &swarm.Placement{Constraints: []string{"node.id==" + s.NodeID}},
+		Placement: &swarm.Placement{Constraints: []string{nodeConstraint + s.NodeID}},
 		LogDriver: &swarm.Driver{Name: "json-file", Options: map[string]string{"max-size": logMaxSize, "max-file": logMaxFiles}},
 	}
 }

@@ -51,7 +51,7 @@ func (r *Runtime) Status(ctx context.Context, instanceID string) (jobs.Status, e
 	}
 	out := r.judge(tasks)
 	out.NodeID = tasks[0].NodeID
-	r.explain(ctx, &out, lastEnded(tasks), publishedPort(service))
+	r.explain(ctx, &out, lastEnded(tasks), service)
 	return out, nil
 }
 
@@ -141,8 +141,9 @@ func (r *Runtime) recentEnds(tasks []swarm.Task) int {
 	return n
 }
 
-// explain adds what only the engine knows: whether the kernel killed the server, and its last words.
-func (r *Runtime) explain(ctx context.Context, st *jobs.Status, last *swarm.Task, port uint32) {
+// explain adds what a task's own error does not say: whether the kernel killed the server, its last words, and whether its node
+// is there at all.
+func (r *Runtime) explain(ctx context.Context, st *jobs.Status, last *swarm.Task, service swarm.Service) {
 	endless := st.Problem != nil && st.Problem.Cause == jobs.CauseCrashLoop
 	unexplained := st.Problem == nil && st.State == jobs.TaskFailing
 	if last != nil && (endless || unexplained) && r.killedForMemory(ctx, *last) {
@@ -155,7 +156,27 @@ func (r *Runtime) explain(ctx context.Context, st *jobs.Status, last *swarm.Task
 	if endless {
 		st.Problem.Detail = strings.TrimSpace(text + "\n" + r.lastLines(ctx, *last))
 	}
-	st.Problem.Message = messageFor(st.Problem.Cause, text, port)
+	if st.Problem.Cause == jobs.CauseCapacity && r.nodeAway(ctx, service) {
+		st.Problem.Message = messageNodeAway(text)
+		return
+	}
+	st.Problem.Message = messageFor(st.Problem.Cause, text, publishedPort(service))
+}
+
+// nodeAway asks the cluster: the scheduler's sentence counts nodes and does not say which one is away and which one is full.
+func (r *Runtime) nodeAway(ctx context.Context, service swarm.Service) bool {
+	if service.Spec.TaskTemplate.Placement == nil {
+		return false
+	}
+	for _, c := range service.Spec.TaskTemplate.Placement.Constraints {
+		id, ok := strings.CutPrefix(c, nodeConstraint)
+		if !ok {
+			continue
+		}
+		n, _, err := r.docker.NodeInspectWithRaw(ctx, id)
+		return errdefs.IsNotFound(err) || err == nil && !takesTasks(n)
+	}
+	return false
 }
 
 // killedForMemory is only known where the container is: for a task on another node the answer is no.
