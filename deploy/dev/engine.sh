@@ -4,7 +4,7 @@
 #                    Debian's docker.io and starts it. Puts the engine into a Swarm of its own if it is in none.
 #   engine.sh down   stops the engine if `up` started it by hand; leaves any other alone. Data and images stay.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 # Two files of our own, so that `down` can tell the engine started here from one that belongs to the machine.

@@ -4,7 +4,7 @@
 # An official image that is there is used as it is, and is pulled where a registry answers. Where none does, the image is built
 # from Debian packages as mydb-dev/NAME:TAG with the recipe in images/NAME, if there is one for that version.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 registry= # yes or no once we know

@@ -8,7 +8,7 @@
 # DIR/nodeI/address is the node's address, reachable from this machine, on which its published ports answer. Several such
 # Swarms may exist side by side. Needs root.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 script=$(basename "$0")
