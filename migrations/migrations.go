@@ -24,6 +24,24 @@ var files embed.FS
 // lockKey is the advisory lock that lets one process migrate at a time. Any fixed number does: this one is "mydb" in ASCII.
 const lockKey = 0x6d796462
 
+// Run migrates the database at ownerURL, or at appURL where that is empty, and grants the role of appURL what it needs. Neither
+// address appears in an error.
+func Run(ctx context.Context, ownerURL, appURL string) error {
+	app, err := pgx.ParseConfig(appURL)
+	if err != nil {
+		return errors.New("MYDB_DATABASE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
+	}
+	if ownerURL == "" {
+		ownerURL = appURL
+	}
+	pool, err := pgxpool.New(ctx, ownerURL)
+	if err != nil {
+		return errors.New("MYDB_MIGRATE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
+	}
+	defer pool.Close()
+	return Up(ctx, pool, app.User)
+}
+
 type migration struct {
 	version int
 	name    string

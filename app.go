@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/pgxstore"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mydb-project/mydb/bot"
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/config"
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/directory/local"
+	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/postgres"
+	"github.com/mydb-project/mydb/jobs"
+	"github.com/mydb-project/mydb/jobs/swarm"
+	"github.com/mydb-project/mydb/migrations"
+	"github.com/mydb-project/mydb/portal"
+)
+
+// engines are the engines that this binary knows.
+func engines() []engine.Engine { return []engine.Engine{postgres.Engine{}} }
+
+// Timeouts of the HTTP server and of an orderly end. Answers that stream have no write timeout.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	stopTimeout       = 15 * time.Second
+)
+
+// App is a running MyDB: the doors (Serve), the workers (Work), or both. It starts and stops within a process.
+type App struct {
+	Config    config.Config
+	Catalogue engine.Catalogue
+	Log       *slog.Logger
+	Serve     bool
+	Work      bool
+	Labels    map[string]string // put on all that is made for instances
+	Announce  string            // shown on the login page
+
+	Service *core.Service // set by Open
+	Addr    net.Addr      // where the portal listens; set by Start
+
+	pool    *pgxpool.Pool
+	runtime *swarm.Runtime
+	workers *jobs.Workers
+	server  *http.Server
+	listen  context.CancelFunc
+	failed  chan error
+}
+
+// Open connects to the metadata database and makes the service. It starts nothing.
+func (a *App) Open(ctx context.Context) error {
+	keys, err := crypt.ReadKeyring(a.Config.KeyFile)
+	if err != nil {
+		return fmt.Errorf("MYDB_KEY_FILE is %q: %w", a.Config.KeyFile, err)
+	}
+	poolConfig, err := pgxpool.ParseConfig(a.Config.DatabaseURL)
+	if err != nil {
+		return errors.New("MYDB_DATABASE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
+	}
+	poolConfig.MaxConns = max(poolConfig.MaxConns, 24) // as many as jobs that run at once, and the doors
+	if a.pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
+		return fmt.Errorf("MYDB_DATABASE_URL: %w", err)
+	}
+	queue, err := jobs.NewInserter(a.pool, a.Log)
+	if err != nil {
+		return err
+	}
+	a.Service = core.New(core.Options{
+		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
+		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last},
+	})
+	return nil
+}
+
+// Start starts what the App is made for. After an error, Stop still has to be called.
+func (a *App) Start(ctx context.Context) error {
+	behind, err := migrations.Behind(ctx, a.pool)
+	if err != nil {
+		return fmt.Errorf("reach the metadata database (MYDB_DATABASE_URL): %w", err)
+	}
+	if behind != 0 {
+		return fmt.Errorf("the metadata database is %d migrations behind this version: run `mydb migrate`", behind)
+	}
+	if err := a.Service.PreparePorts(ctx); err != nil {
+		return err
+	}
+	a.failed = make(chan error, 1)
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a.listen = cancel
+	go a.Service.Listen(background)
+	if a.Work {
+		if err := a.startWorkers(ctx); err != nil {
+			return err
+		}
+	}
+	if a.Serve {
+		return a.startPortal(ctx)
+	}
+	return nil
+}
+
+func (a *App) startWorkers(ctx context.Context) (err error) {
+	if a.runtime == nil {
+		if a.runtime, err = a.openRuntime(ctx); err != nil {
+			return err
+		}
+	}
+	a.workers, err = jobs.Start(ctx, jobs.Options{
+		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log,
+		InstanceHost: a.Config.InstanceHost, CreateLimit: a.Config.CreateLimit,
+	})
+	return err
+}
+
+func (a *App) openRuntime(ctx context.Context) (*swarm.Runtime, error) {
+	return swarm.New(ctx, swarm.Options{
+		Host: a.Config.DockerHost, Publish: a.Config.Publish, InstanceLabels: a.Labels, Logger: a.Log,
+	})
+}
+
+func (a *App) startPortal(ctx context.Context) error {
+	handler, err := a.portal()
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("MYDB_LISTEN is %q: %w", a.Config.Listen, err)
+	}
+	a.Addr = listener.Addr()
+	a.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+	return nil
+}
+
+func (a *App) portal() (http.Handler, error) {
+	directory, err := local.New(a.Service)
+	if err != nil {
+		return nil, err
+	}
+	return portal.New(portal.Options{
+		Service:   a.Service,
+		Directory: directory,
+		Sessions:  pgxstore.NewWithCleanupInterval(a.pool, 10*time.Minute),
+		Console:   console{bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})},
+		PublicURL: a.Config.PublicURL,
+		CA:        a.certificate,
+		Ready:     a.Ready,
+		Log:       a.Log,
+		Version:   version,
+		Announce:  a.Announce,
+	})
+}
+
+func (a *App) certificate(ctx context.Context) ([]byte, error) {
+	ca, err := a.Service.Authority(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ca.Certificate(), nil
+}
+
+// Ready reports whether all that this process needs answers.
+func (a *App) Ready(ctx context.Context) error {
+	if err := a.Service.Ping(ctx); err != nil {
+		a.Log.Warn("the metadata database does not answer", "error", err)
+		return errors.New("the metadata database does not answer")
+	}
+	if a.workers == nil {
+		return nil
+	}
+	if _, err := a.runtime.Self(ctx); err != nil {
+		a.Log.Warn("the container engine does not answer", "error", err)
+		return errors.New("the container engine does not answer")
+	}
+	return a.workers.Ready()
+}
+
+// Wait blocks until ctx ends or something that was started fails.
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.failed:
+		return err
+	}
+}
+
+// Stop ends everything in order: no new requests, then the workers, then the connections. Databases go on running.
+func (a *App) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	var errs []error
+	if a.listen != nil {
+		a.listen()
+	}
+	if a.server != nil {
+		soon, cancel := context.WithTimeout(ctx, time.Second) // streams of progress never end by themselves
+		defer cancel()
+		if err := a.server.Shutdown(soon); err != nil {
+			errs = append(errs, a.server.Close())
+		}
+	}
+	if a.workers != nil {
+		errs = append(errs, a.workers.Stop(ctx))
+	}
+	if a.runtime != nil {
+		errs = append(errs, a.runtime.Close())
+	}
+	if a.pool != nil {
+		a.pool.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// console lets the portal reach the chat grammar: neither package knows the other.
+type console struct{ bot *bot.Bot }
+
+// Run implements portal.Console.
+func (c console) Run(ctx context.Context, actor core.Actor, address, key, text string) (portal.ConsoleReply, error) {
+	answer, err := c.bot.Run(ctx, bot.In{Actor: actor, Door: core.DoorTerminal, Address: address, Key: key, Text: text})
+	if err != nil {
+		return portal.ConsoleReply{}, err
+	}
+	return portal.ConsoleReply{Text: answer.Text, OperationID: answer.OperationID, Name: answer.Name}, nil
+}

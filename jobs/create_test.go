@@ -1,0 +1,412 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/rs/xid"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/postgres"
+	"github.com/mydb-project/mydb/jobs"
+	"github.com/mydb-project/mydb/jobs/swarm"
+)
+
+// The tests here run workers as processes of their own, which can be killed: this test binary, told by the environment to be one.
+const (
+	workerEnv = "MYDB_TEST_WORKER_DATABASE" // the database of a worker process
+	keyEnv    = "MYDB_TEST_WORKER_KEY"
+	crashEnv  = "MYDB_TEST_WORKER_CRASH" // the call at which it kills itself
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) == "" {
+		os.Exit(m.Run())
+	}
+	if err := beWorker(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func beWorker() error {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, os.Getenv(workerEnv))
+	if err != nil {
+		return err
+	}
+	keys, err := crypt.ParseKeyring(os.Getenv(keyEnv))
+	if err != nil {
+		return err
+	}
+	runtime, err := swarm.New(ctx, swarm.Options{})
+	if err != nil {
+		return err
+	}
+	find, err := runtime.Images(ctx)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	crash := crasher{at: os.Getenv(crashEnv)}
+	service := core.New(core.Options{
+		DB: pool, Keys: keys, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: engine.BuiltIn().WithImages(find),
+		Ports: testPorts, Log: log,
+	})
+	_, err = jobs.Start(ctx, jobs.Options{
+		DB: pool, Service: service, Runtime: crashingRuntime{runtime, crash}, Log: log, CreateLimit: 2 * time.Minute,
+	})
+	if err != nil {
+		return err
+	}
+	select {} // until it is killed
+}
+
+// crasher kills its own process, as hard as it gets, before or after a named call.
+type crasher struct{ at string }
+
+func (c crasher) around(name string, do func() error) error {
+	c.here("before " + name)
+	err := do()
+	if err == nil {
+		c.here("after " + name)
+	}
+	return err
+}
+
+func (c crasher) here(place string) {
+	if c.at == place {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // nobody is left to read it
+		select {}
+	}
+}
+
+type crashingRuntime struct {
+	jobs.Runtime
+	crasher
+}
+
+func (r crashingRuntime) Nodes(ctx context.Context) (out []jobs.Node, err error) {
+	err = r.around("nodes", func() error { out, err = r.Runtime.Nodes(ctx); return err })
+	return out, err
+}
+
+func (r crashingRuntime) Ensure(ctx context.Context, s jobs.Spec) error {
+	return r.around("ensure", func() error { return r.Runtime.Ensure(ctx, s) })
+}
+
+func (r crashingRuntime) Remove(ctx context.Context, id string) error {
+	return r.around("remove", func() error { return r.Runtime.Remove(ctx, id) })
+}
+
+type crashingEngine struct {
+	engine.Engine
+	crasher
+}
+
+func (e crashingEngine) Ping(ctx context.Context, s engine.Server, password string) error {
+	return e.around("ping", func() error { return e.Engine.Ping(ctx, s, password) })
+}
+
+func (e crashingEngine) Provision(ctx context.Context, s engine.Server, password string, t engine.Tenant) error {
+	return e.around("provision", func() error { return e.Engine.Provision(ctx, s, password, t) })
+}
+
+func (e crashingEngine) Prove(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	return e.around("prove", func() error { return e.Engine.Prove(ctx, s, t) })
+}
+
+// Tests that run at the same time on one engine would fight for ports; each process run of this package has its own range.
+var testPorts = core.PortRange{First: 26100, Last: 26299}
+
+// site is a MyDB for one test: a database, a service and the keys that its workers need.
+type site struct {
+	t       *testing.T
+	url     string
+	key     string
+	pool    *pgxpool.Pool
+	service *core.Service
+	runtime *swarm.Runtime
+	actor   core.Actor
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	if os.Getenv("MYDB_TEST_DOCKER") == "" || testing.Short() {
+		t.Skip("needs a Docker engine in Swarm mode: run `make test`, which sets MYDB_TEST_DOCKER")
+	}
+	_, appURL := coretest.Database(t)
+	s := &site{t: t, url: appURL, pool: coretest.Pool(t, appURL)}
+	var err error
+	if s.key, err = crypt.NewKey(); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := crypt.ParseKeyring(s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.runtime, err = swarm.New(t.Context(), swarm.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	find, err := s.runtime.Images(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := jobs.NewInserter(s.pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.service = coretest.Service(t, s.pool, core.Options{Keys: keys, Queue: queue, Catalogue: engine.BuiltIn().WithImages(find), Ports: testPorts})
+	if err := s.service.PreparePorts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.spreadPorts()
+	s.actor = coretest.Actor(t, s.service, "ada", false)
+	t.Cleanup(s.removeAll)
+	return s
+}
+
+// spreadPorts makes tests that run at once begin at different ports of the range.
+func (s *site) spreadPorts() {
+	offset := int(xid.New().Counter()) % 190
+	if _, err := s.pool.Exec(s.t.Context(), "update ports set free_after = '2000-01-01' where port < $1", testPorts.First+offset); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) removeAll() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
+	defer cancel()
+	pool, err := pgxpool.New(ctx, s.url)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer pool.Close()
+	rows, err := pool.Query(ctx, "select id from instances")
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, id := range ids {
+		if err := errors.Join(s.runtime.Remove(ctx, id), s.runtime.RemoveVolume(ctx, id)); err != nil {
+			s.t.Errorf("clean up: %v", err)
+		}
+	}
+}
+
+func (s *site) create(c core.Create) core.Receipt {
+	s.t.Helper()
+	if c.Name == "" {
+		c.Name = "genomes"
+	}
+	c.Engine = "postgres"
+	r, err := s.service.Do(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Key: c.Name, Command: c})
+	if err != nil {
+		s.t.Fatalf("create %s: %v", c.Name, err)
+	}
+	return r
+}
+
+// worker starts a worker process, which is killed when the test ends.
+func (s *site) worker(crash string) *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash)
+	var out strings.Builder
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have died by itself
+		cmd.Wait()         //nolint:errcheck // of the kill
+		if s.t.Failed() {
+			s.t.Logf("worker (crash %q) said:\n%s", crash, out.String())
+		}
+	})
+	return cmd
+}
+
+// await waits for the end of an operation.
+func (s *site) await(id string) core.Operation {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		o, err := s.service.Operation(ctx, s.actor, id)
+		if err != nil {
+			s.t.Fatalf("operation %s: %v", id, err)
+		}
+		if o.Finished() {
+			return o
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("operation %s did not end: %+v", id, o)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	r := s.create(core.Create{Password: `it's "quoted" \ and ünïcode`, Extensions: []string{"pg_trgm"}, InitSQL: "create table genes (id int); insert into genes values (1), (2)"})
+	if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+		t.Fatalf("create ended as %+v", o)
+	}
+	s.checkUsable(r.Database.ID)
+}
+
+// checkUsable logs in with the collected password and looks at what the init script made.
+func (s *site) checkUsable(name string) {
+	s.t.Helper()
+	i, err := s.service.Instance(s.t.Context(), s.actor, name)
+	if err != nil || i.State != core.StateReady || !i.Placed() {
+		s.t.Fatalf("Instance = %+v, %v; want ready", i, err)
+	}
+	cred, err := s.service.Collect(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI}, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ca, err := s.service.Authority(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := engine.Server{Host: *i.Host, Port: *i.Port, CA: ca.Pool()}
+	tenant := engine.Tenant{Username: cred.Username, Password: cred.Password, Database: i.Database}
+	if err := (postgres.Engine{}).Prove(s.t.Context(), server, tenant); err != nil {
+		s.t.Errorf("Prove with the collected password: %v", err)
+	}
+}
+
+// TestCreateSurvivesKill kills the worker at each step of a create. Another worker ends it, and everything is there once.
+func TestCreateSurvivesKill(t *testing.T) {
+	for _, crash := range []string{
+		"before nodes", "after nodes", "before ensure", "after ensure", "before ping", "after ping",
+		"before provision", "after provision", "before prove", "after prove",
+	} {
+		t.Run(crash, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			r := s.create(core.Create{})
+			first := s.worker(crash)
+			if err := first.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+				t.Fatalf("the first worker ended with %v; want killed", err)
+			}
+			s.worker("")
+			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+				t.Fatalf("create ended as %+v", o)
+			}
+			s.checkUsable(r.Database.ID)
+			s.checkOnce(r)
+		})
+	}
+}
+
+// checkOnce counts what a create leaves: one of each.
+func (s *site) checkOnce(r core.Receipt) {
+	s.t.Helper()
+	id := r.Database.ID
+	for what, args := range map[string][]string{
+		"service": {"service", "ls", "-q", "--filter", "label=dev.mydb.instance=" + id},
+		"volume":  {"volume", "ls", "-q", "--filter", "label=dev.mydb.instance=" + id},
+		"secret":  {"secret", "ls", "-q", "--filter", "label=dev.mydb.instance=" + id},
+	} {
+		out, err := exec.CommandContext(s.t.Context(), "docker", args...).Output()
+		if n := len(strings.Fields(string(out))); err != nil || n != 1 {
+			s.t.Errorf("%d of %s, %v; want 1", n, what, err)
+		}
+	}
+	for what, sql := range map[string]string{
+		"port":   "select count(*) from ports where instance_id = $1",
+		"answer": "select count(*) from audit where instance_id = $1 and action = 'create' and outcome = 'done'",
+	} {
+		var n int
+		if err := s.pool.QueryRow(s.t.Context(), sql, id).Scan(&n); err != nil || n != 1 {
+			s.t.Errorf("%d of %s, %v; want 1", n, what, err)
+		}
+	}
+}
+
+func TestFailedCreateLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	r := s.create(core.Create{InitSQL: "create table t (i int);\nselect * from nowhere;"})
+	o := s.await(r.Operation.ID)
+	if o.State != core.OperationFailed || o.Error == nil || !strings.Contains(o.Error.Message, "nowhere") {
+		t.Fatalf("create ended as %+v; want it to tell of the table that is not there", o)
+	}
+	s.checkGone(r.Database.ID)
+	again := s.create(core.Create{Name: "other"}) // and the name is free
+	_ = again
+	if _, err := s.service.Do(t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Command: core.Create{Engine: "postgres", Name: "genomes"}}); err != nil {
+		t.Errorf("the name of a failed create is not free: %v", err)
+	}
+}
+
+// checkGone waits until nothing carries the instance's label any more.
+func (s *site) checkGone(id string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 60*time.Second)
+	defer cancel()
+	for _, kind := range []string{"service", "secret", "volume"} {
+		for {
+			out, err := exec.CommandContext(ctx, "docker", kind, "ls", "-q", "--filter", "label=dev.mydb.instance="+id).Output()
+			if err != nil {
+				s.t.Fatalf("the %s of a failed create stays: %v", kind, err)
+			}
+			if len(out) == 0 {
+				break
+			}
+		}
+	}
+	var ports, secrets int
+	err := s.pool.QueryRow(ctx, "select (select count(*) from ports where instance_id = $1), (select count(*) from secrets where instance_id = $1)", id).Scan(&ports, &secrets)
+	if err != nil || ports+secrets != 0 {
+		s.t.Errorf("%d ports and %d secrets stay, %v", ports, secrets, err)
+	}
+}
+
+func TestBusyPortIsSkipped(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.create(core.Create{})
+	port := *r.Database.Port
+	hold := exec.Command("python3", "-m", "http.server", fmt.Sprint(port))
+	if err := hold.Start(); err != nil {
+		t.Skip("needs python3 to hold a port")
+	}
+	t.Cleanup(func() { hold.Process.Kill(); hold.Wait() }) //nolint:errcheck // of the kill
+	s.worker("")
+	if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+		t.Fatalf("create ended as %+v", o)
+	}
+	i, err := s.service.Instance(t.Context(), s.actor, r.Database.ID)
+	if err != nil || *i.Port == port {
+		t.Errorf("the instance is on port %d, %v; want another than the busy one", *i.Port, err)
+	}
+	s.checkUsable(i.ID)
+}

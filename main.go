@@ -1,0 +1,219 @@
+// Command mydb is MyDB: self-service databases on Docker Swarm. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mydb-project/mydb/core/config"
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/deploy/dev"
+	"github.com/mydb-project/mydb/migrations"
+)
+
+// version is set by the build.
+var version = "development"
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errFailed ends a command that has said all there is to say.
+var errFailed = errors.New("failed")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	root := command()
+	root.SetArgs(args)
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitDone
+	case !started:
+		fmt.Fprintf(os.Stderr, "mydb: %v\nSee `mydb -h`.\n", err)
+		return exitUsage
+	case !errors.Is(err, errFailed):
+		fmt.Fprintf(os.Stderr, "mydb: %v\n", err)
+	}
+	return exitFailed
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use: "mydb", Short: "Self-service databases on Docker Swarm",
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.AddCommand(
+		server("serve", "Run the portal, the API and the chat bots", true, false),
+		server("work", "Run the workers of this node", false, true),
+		server("all", "Run doors and workers in one process", true, true),
+		simple("dev", "Run a whole MyDB on this machine, with everything it needs made on the way", runDev),
+		simple("migrate", "Bring the metadata database up to date (as the role of MYDB_MIGRATE_URL)", runMigrate),
+		simple("check", "Validate the configuration and reach every configured service", runCheck),
+		catalogueCommand(),
+		keyCommand(),
+		chatCommand(),
+		connectCommand(),
+		simple("version", "Print the version", func(cmd *cobra.Command) error {
+			fmt.Fprintln(cmd.OutOrStdout(), version)
+			return nil
+		}),
+	)
+	return root
+}
+
+func simple(name, short string, do func(*cobra.Command) error) *cobra.Command {
+	return &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return do(cmd) }}
+}
+
+// newApp reads the configuration and the catalogue.
+func newApp() (*App, error) {
+	c, err := config.Load(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := c.ReadCatalogue()
+	if err != nil {
+		return nil, err
+	}
+	return &App{Config: c, Catalogue: catalogue, Log: c.Logger()}, nil
+}
+
+func server(name, short string, serve, work bool) *cobra.Command {
+	return simple(name, short, func(cmd *cobra.Command) error {
+		a, err := newApp()
+		if err != nil {
+			return err
+		}
+		if err := a.Config.NeedServer(); err != nil {
+			return err
+		}
+		a.Serve, a.Work = serve, work
+		return a.run(cmd.Context(), func() {
+			a.Log.Info("started", "version", version, "serve", serve, "work", work, "address", a.Addr)
+		})
+	})
+}
+
+// run opens and starts the app, and stops it when ctx ends or something fails.
+func (a *App) run(ctx context.Context, started func()) (err error) {
+	defer func() { err = errors.Join(err, a.Stop(ctx)) }()
+	if a.Service == nil {
+		if err := a.Open(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	started()
+	return a.Wait(ctx)
+}
+
+func runDev(cmd *cobra.Command) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	a, err := newApp()
+	if err != nil {
+		return err
+	}
+	a.Serve, a.Work, a.Labels, a.Announce = true, true, dev.Labels(), dev.Announcement
+	if a.runtime, err = a.openRuntime(ctx); err != nil {
+		return err
+	}
+	mode := dev.Mode{Config: &a.Config, Catalogue: &a.Catalogue, Runtime: a.runtime, Out: out}
+	if err := mode.Prepare(ctx); err != nil {
+		return err
+	}
+	if err := a.Open(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nMyDB %s, development mode\n\n", version)
+	if err := mode.Accounts(ctx, a.Service); err != nil {
+		return err
+	}
+	return a.run(ctx, func() {
+		fmt.Fprintf(out, "\n  portal     %s\n  terminal   bin/mydb chat\n  state      %s\n\nDatabases listen on every interface of this "+
+			"machine. Ctrl-C stops MyDB; the databases go on running.\n\n", a.Config.PublicURL, a.Config.StateDir)
+	})
+}
+
+func runMigrate(cmd *cobra.Command) error {
+	c, err := config.Load(os.Environ())
+	if err != nil {
+		return err
+	}
+	if c.DatabaseURL == "" {
+		return errors.New("MYDB_DATABASE_URL is not set: its role is granted what the application needs. MYDB_MIGRATE_URL names the role that owns the schema")
+	}
+	return migrations.Run(cmd.Context(), c.MigrateURL, c.DatabaseURL)
+}
+
+func catalogueCommand() *cobra.Command {
+	var images bool
+	c := simple("catalogue", "Print what may be asked for", func(cmd *cobra.Command) error {
+		c, err := config.Load(os.Environ())
+		if err != nil {
+			return err
+		}
+		catalogue, err := c.ReadCatalogue()
+		if err != nil {
+			return err
+		}
+		out := cmd.OutOrStdout()
+		if images {
+			for _, image := range catalogue.Images() {
+				fmt.Fprintln(out, image)
+			}
+			return nil
+		}
+		for _, o := range catalogue.Engines {
+			fmt.Fprintf(out, "%s %v\n", o.Engine, o.Offered())
+		}
+		for _, s := range catalogue.Sizes {
+			fmt.Fprintf(out, "%s: %g CPU, %s memory, %s disk, %d connections\n", s.Name, s.CPU, s.Memory, s.Disk, s.Connections)
+		}
+		return nil
+	})
+	c.Flags().BoolVar(&images, "images", false, "print only the images, one a line")
+	return c
+}
+
+func keyCommand() *cobra.Command {
+	key := &cobra.Command{Use: "key", Short: "Make the key that seals stored secrets and backups"}
+	key.AddCommand(&cobra.Command{
+		Use: "new FILE", Short: "Make a new key file, which must not exist yet", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			content, err := crypt.NewKey()
+			if err != nil {
+				return err
+			}
+			f, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			if err != nil {
+				return err
+			}
+			if _, err := f.WriteString(content); err != nil {
+				return errors.Join(err, f.Close())
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Made %s. Keep a copy off this machine: without it, stored secrets and backups cannot be opened.\n", args[0])
+			return f.Close()
+		},
+	})
+	return key
+}
