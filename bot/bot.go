@@ -1,0 +1,215 @@
+package bot
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// Bot carries out what people write. It is safe for concurrent use.
+type Bot struct {
+	service   *core.Service
+	publicURL string
+	log       *slog.Logger
+	grammar   Grammar
+}
+
+// Options are what a Bot is made of. All are needed.
+type Options struct {
+	Service   *core.Service
+	PublicURL string // of the portal, where passwords are collected
+	Log       *slog.Logger
+}
+
+// New makes a Bot for what the service's catalogue offers.
+func New(o Options) *Bot {
+	return &Bot{
+		service: o.Service, publicURL: strings.TrimRight(o.PublicURL, "/"), log: o.Log, grammar: NewGrammar(o.Service.Catalogue()),
+	}
+}
+
+// Grammar is what the bot understands.
+func (b *Bot) Grammar() Grammar { return b.grammar }
+
+// In is a message and who wrote it. Address and Key are as in core.Request.
+type In struct {
+	Actor   core.Actor
+	Door    core.Door
+	Address string
+	Key     string
+	Text    string
+}
+
+// Answer is what to say. Text is plain, but for fences of three backticks around what must stay aligned, and at most MaxAnswer
+// characters long. It never holds a secret.
+type Answer struct {
+	Text        string `json:"text"`
+	OperationID string `json:"operation_id,omitempty"` // work that was begun, or is under way, to be followed
+	Name        string `json:"name,omitempty"`         // of the database that it is about
+}
+
+// conversation is one message on its way to an answer.
+type conversation struct {
+	*Bot
+	In
+	values map[string]string
+}
+
+// handlers carry out the commands of the grammar.
+var handlers = map[string]func(conversation, context.Context) (Answer, error){
+	"create": conversation.create,
+	"list":   conversation.list,
+	"status": conversation.status, "connect": conversation.connect,
+	"whoami": conversation.whoami, "help": conversation.help,
+}
+
+// Run understands a message and does what it asks for.
+//
+// Errors: CodeInvalid for what is not understood, and the codes of core.Service. core.Explain has the sentence for the person.
+func (b *Bot) Run(ctx context.Context, in In) (Answer, error) {
+	p, err := b.grammar.Parse(in.Text)
+	if err != nil {
+		return Answer{}, err
+	}
+	b.log.Debug("command", "command", p.Command.Name, "door", in.Door, "person", in.Actor.ID)
+	answer, err := handlers[p.Command.Name](conversation{Bot: b, In: in, values: p.Values}, ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer.Text = fit(answer.Text)
+	return answer, nil
+}
+
+func (c conversation) create(ctx context.Context) (Answer, error) {
+	command := core.Create{
+		Engine: c.values["engine"], Name: c.values["name"], Version: c.values["version"], Size: c.values["size"], Username: c.values["user"],
+		Backup: c.values["backup"], Expires: c.values["expires"], Description: c.values["description"], PHI: c.values["phi"] == "yes",
+	}
+	if list := c.values["ext"]; list != "" {
+		command.Extensions = strings.Split(list, ",")
+	}
+	receipt, err := c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{
+		Text:        renderCreate(receipt, c.title(receipt.Database.Engine), c.page(receipt.Database)),
+		OperationID: receipt.Operation.ID, Name: receipt.Database.Name,
+	}, nil
+}
+
+func (c conversation) list(ctx context.Context) (Answer, error) {
+	all := c.values["all"] == "all"
+	instances, next, err := c.service.Instances(ctx, c.Actor, all, core.Page{Limit: listLimit})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: renderList(instances, c.title, all, next != "", c.publicURL)}, nil
+}
+
+func (c conversation) status(ctx context.Context) (Answer, error) {
+	i, err := c.find(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	op, err := c.operation(ctx, i)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Text: renderStatus(i, op, c.title(i.Engine)), Name: i.Name}
+	if op != nil && !op.Finished() {
+		answer.OperationID = op.ID
+	}
+	return answer, nil
+}
+
+func (c conversation) connect(ctx context.Context) (Answer, error) {
+	i, err := c.find(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	card := card{instance: i, page: c.page(i), owns: i.OwnerID == c.Actor.ID}
+	if i.State != core.StateReady && i.State != core.StateStopped {
+		op, err := c.operation(ctx, i)
+		if err != nil {
+			return Answer{}, err
+		}
+		answer := Answer{Text: renderNotReady(i, op), Name: i.Name}
+		if op != nil && !op.Finished() {
+			answer.OperationID = op.ID
+		}
+		return answer, nil
+	}
+	if card.snippets, err = c.service.Snippets(i); err != nil {
+		return Answer{}, err
+	}
+	if card.collectable, err = c.service.Collectable(ctx, i); err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: renderCard(card), Name: i.Name}, nil
+}
+
+func (c conversation) whoami(context.Context) (Answer, error) {
+	if c.Actor.ID == "" {
+		return Answer{}, core.Errorf(core.CodeUnauthenticated, "Log in first.")
+	}
+	return Answer{Text: renderActor(c.Actor)}, nil
+}
+
+func (c conversation) help(context.Context) (Answer, error) {
+	topic, asked := c.values["command"]
+	if !asked {
+		return Answer{Text: renderHelp(c.grammar, c.publicURL)}, nil
+	}
+	command, _ := c.grammar.Command(topic) // the parser let only commands through
+	return Answer{Text: renderCommandHelp(command)}, nil
+}
+
+// find looks up the database that the message names. When there is none, the person's nearest name is proposed.
+func (c conversation) find(ctx context.Context) (core.Instance, error) {
+	name := c.values["name"]
+	i, err := c.service.Instance(ctx, c.Actor, name)
+	if core.CodeOf(err) != core.CodeNotFound {
+		return i, err
+	}
+	mine, _, listErr := c.service.Instances(ctx, c.Actor, false, core.Page{Limit: core.MaxPage})
+	if listErr != nil {
+		return i, err // not knowing a proposal is no reason to fail otherwise
+	}
+	names := make([]string, len(mine))
+	for n, m := range mine {
+		names[n] = m.Name
+	}
+	if near := nearest(name, names); near != "" {
+		return i, core.Errorf(core.CodeNotFound, "You have no database %q. Did you mean %s?", clip(name, 60), near)
+	}
+	return i, err
+}
+
+// operation is the latest on an instance; nil when there was none.
+func (c conversation) operation(ctx context.Context, i core.Instance) (*core.Operation, error) {
+	if i.OperationID == nil {
+		return nil, nil //nolint:nilnil // no operation is an ordinary value
+	}
+	op, err := c.service.Operation(ctx, c.Actor, *i.OperationID)
+	if err != nil {
+		return nil, err
+	}
+	return &op, nil
+}
+
+// title is an engine's name as its makers write it, or the word when this binary does not know the engine.
+func (b *Bot) title(name string) string {
+	var e engine.Engine
+	e, err := b.service.Engine(name)
+	if err != nil {
+		return name
+	}
+	return e.Title()
+}
+
+// page is the address of a database's page in the portal.
+func (b *Bot) page(i core.Instance) string { return b.publicURL + "/databases/" + i.Name }

@@ -1,0 +1,146 @@
+package bot
+
+import (
+	"slices"
+
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// Kind is what a parameter's value looks like.
+type Kind string
+
+// The kinds. Choices, names and flags are folded to lower case, because phones capitalise.
+const (
+	KindWord   Kind = "word"   // as typed
+	KindName   Kind = "name"   // of a database
+	KindChoice Kind = "choice" // one of Choices
+	KindFlag   Kind = "flag"   // yes or no
+	KindList   Kind = "list"   // words with commas between them
+	KindText   Kind = "text"   // anything, quoted when it is more than one word
+)
+
+// Param is one thing that a command can be told. All can be written as name=value; those with Positional also by their place.
+type Param struct {
+	Name       string
+	Kind       Kind
+	Positional bool
+	Required   bool
+	Choices    []string          // for KindChoice; elsewhere what to propose, which core checks
+	Aliases    map[string]string // other words for choices
+	Default    string            // what core takes when nothing is said; for people to read
+	Help       string            // one sentence
+	Example    string            // a value
+}
+
+// Command is one thing that people can ask for.
+type Command struct {
+	Name    string
+	Summary string // one sentence
+	Params  []Param
+	Example string
+	Later   bool // known by name, but not available yet
+}
+
+// Param finds a parameter by name.
+func (c Command) Param(name string) (Param, bool) {
+	i := slices.IndexFunc(c.Params, func(p Param) bool { return p.Name == name })
+	if i < 0 {
+		return Param{}, false
+	}
+	return c.Params[i], true
+}
+
+// Grammar is all that can be said.
+type Grammar struct {
+	Commands []Command
+}
+
+// Command finds a command by name.
+func (g Grammar) Command(name string) (Command, bool) {
+	i := slices.IndexFunc(g.Commands, func(c Command) bool { return c.Name == name })
+	if i < 0 {
+		return Command{}, false
+	}
+	return g.Commands[i], true
+}
+
+// Names lists the names of all commands, also of those that are not available yet.
+func (g Grammar) Names() []string {
+	out := make([]string, len(g.Commands))
+	for i, c := range g.Commands {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// engineAliases are what people call the engines.
+var engineAliases = map[string]string{
+	"pg": "postgres", "psql": "postgres", "postgresql": "postgres", "maria": "mariadb", "mongo": "mongodb",
+}
+
+// NewGrammar makes the grammar for a site with this catalogue.
+func NewGrammar(c engine.Catalogue) Grammar {
+	database := Param{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "The database's name.", Example: "genomes"}
+	g := Grammar{Commands: []Command{
+		createCommand(c),
+		{
+			Name: "list", Summary: "Shows your databases.", Example: "list",
+			Params: []Param{{
+				Name: "all", Kind: KindChoice, Positional: true, Choices: []string{"all"},
+				Help: "Everybody's databases; for administrators.", Example: "all",
+			}},
+		},
+		{Name: "status", Summary: "Shows how a database is doing.", Params: []Param{database}, Example: "status genomes"},
+		{Name: "connect", Summary: "Shows how to connect to a database.", Params: []Param{database}, Example: "connect genomes"},
+		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
+	}}
+	topics := append(append(g.Names(), "help"), laterCommands...)
+	g.Commands = append(g.Commands, Command{
+		Name: "help", Summary: "Explains the commands, or one of them.", Example: "help create",
+		Params: []Param{{Name: "command", Kind: KindChoice, Positional: true, Choices: topics, Help: "The command to explain.", Example: "create"}},
+	})
+	for _, name := range laterCommands {
+		g.Commands = append(g.Commands, Command{Name: name, Later: true})
+	}
+	return g
+}
+
+func createCommand(c engine.Catalogue) Command {
+	var engines, versions, extensions []string
+	for i, offer := range c.Engines {
+		engines = append(engines, offer.Engine)
+		extensions = append(extensions, offer.Extensions...)
+		if i == 0 { // versions of other engines are for core to check
+			versions = offer.Offered()
+		}
+	}
+	return Command{
+		Name: "create", Summary: "Makes a new database.",
+		Example: `create postgres genomes size=small expires=90d "variants of the 2026 cohort"`,
+		Params: []Param{
+			{Name: "engine", Kind: KindChoice, Positional: true, Required: true, Choices: engines, Aliases: engineAliases, Help: "The kind of database.", Example: "postgres"},
+			{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "3 to 40 lower-case letters, digits and hyphens; a letter first.", Example: "genomes"},
+			{Name: "version", Kind: KindWord, Choices: versions, Default: first(versions), Help: "The engine's major version.", Example: "17"},
+			{Name: "size", Kind: KindChoice, Choices: c.SizeNames(), Default: first(c.SizeNames()), Help: "How much memory and CPU it gets.", Example: "small"},
+			{Name: "user", Kind: KindWord, Default: "the name, with _ for -", Help: "The user name to log in with.", Example: "ada"},
+			{Name: "backup", Kind: KindChoice, Choices: []string{"daily", "weekly", "never"}, Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
+			{Name: "expires", Kind: KindWord, Default: "never", Help: "After how many days it may go, or the time.", Example: "90d"},
+			{Name: "phi", Kind: KindFlag, Default: "no", Help: "Whether it holds health data about persons.", Example: "yes"},
+			{Name: "ext", Kind: KindList, Choices: extensions, Help: "Extensions to install, with commas between them.", Example: "pg_trgm,hstore"},
+			{Name: "description", Kind: KindText, Positional: true, Help: "What it is for, in quotes.", Example: "variants of the 2026 cohort"},
+		},
+	}
+}
+
+// laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
+var laterCommands = []string{
+	"stats", "report", "backup", "backups", "restore", "restart", "stop", "start", "rotate", "extend", "resize", "upgrade", "share",
+	"unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "link", "unlink", "audit", "logs",
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
