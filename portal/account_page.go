@@ -1,0 +1,72 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+type accountView struct {
+	Tokens   []core.Token
+	Made     string // a new token's secret, shown this once
+	MadeName string
+	Name     string
+	Scope    string
+	Expires  string
+	Field    string
+	Problem  string
+	IsAdmin  bool
+}
+
+// Trouble is the problem of a field.
+func (v accountView) Trouble(field string) string {
+	if v.Field != field {
+		return ""
+	}
+	return v.Problem
+}
+
+func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, c call) error {
+	return s.showAccount(w, r, c, http.StatusOK, accountView{})
+}
+
+func (s *Server) showAccount(w http.ResponseWriter, r *http.Request, c call, status int, v accountView) (err error) {
+	if v.Tokens, err = s.service.Tokens(r.Context(), c.Actor); err != nil {
+		return err
+	}
+	v.IsAdmin = c.Actor.Admin
+	s.render(w, r, status, "account", "Account", v)
+	return nil
+}
+
+// makeToken shows the new token in its own answer: a redirect would have to keep the secret somewhere.
+func (s *Server) makeToken(w http.ResponseWriter, r *http.Request, c call) error {
+	v := accountView{Name: strings.TrimSpace(r.PostForm.Get("name")), Scope: r.PostForm.Get("scope"), Expires: r.PostForm.Get("expires")}
+	expires, err := expiryOf(v.Expires, time.Now())
+	if err == nil {
+		var made core.Token
+		made, v.Made, err = s.service.MakeToken(r.Context(), c.Request, core.NewToken{Name: v.Name, Scope: core.Scope(v.Scope), Expires: expires})
+		if err == nil {
+			return s.showAccount(w, r, c, http.StatusOK, accountView{Made: v.Made, MadeName: made.Name})
+		}
+	}
+	a := s.explain(r, err)
+	a.setHeaders(w.Header())
+	v.Made, v.Field, v.Problem = "", a.Field, a.Message
+	return s.showAccount(w, r, c, a.status, v)
+}
+
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, c call) error {
+	if err := s.service.RevokeToken(r.Context(), c.Request, c.item); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/account", http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) helpPage(w http.ResponseWriter, r *http.Request, _ call) error {
+	s.render(w, r, http.StatusOK, "help", "Help", struct{ CAFile string }{core.CAFile})
+	return nil
+}

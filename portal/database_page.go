@@ -1,0 +1,120 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+type databaseView struct {
+	Database    core.Instance
+	Title       string // of the engine
+	Size        engine.Size
+	Operation   *core.Operation
+	Snippets    []engine.Snippet
+	IsOwner     bool
+	Collectable bool
+	Credentials *core.Credentials
+	Problem     string
+	CAFile      string
+}
+
+func (v databaseView) waiting() bool { return v.Busy() }
+
+// Busy tells whether work is under way.
+func (v databaseView) Busy() bool { return v.Operation != nil && !v.Operation.Finished() }
+
+// Failed is why the latest operation failed.
+func (v databaseView) Failed() *core.Explanation {
+	if v.Operation == nil {
+		return nil
+	}
+	return v.Operation.Error
+}
+
+// Connectable tells whether a client could connect now.
+func (v databaseView) Connectable() bool {
+	return v.Database.State == core.StateReady && v.Database.Placed()
+}
+
+func (s *Server) databasePage(w http.ResponseWriter, r *http.Request, c call) error {
+	v, err := s.databaseView(r, c)
+	if err != nil {
+		return err
+	}
+	s.render(w, r, http.StatusOK, "database", v.Database.Name, v)
+	return nil
+}
+
+func (s *Server) databaseView(r *http.Request, c call) (v databaseView, err error) {
+	if v.Database, err = s.service.Instance(r.Context(), c.Actor, c.item); err != nil {
+		return v, err
+	}
+	if v.Database.OperationID != nil {
+		o, err := s.service.Operation(r.Context(), c.Actor, *v.Database.OperationID)
+		if err != nil {
+			return v, err
+		}
+		v.Operation = &o
+	}
+	return v, s.complete(r, c, &v)
+}
+
+// complete adds what follows from the database and its operation.
+func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) {
+	v.Title = s.engineTitles()[v.Database.Engine]
+	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
+	v.IsOwner, v.CAFile = v.Database.OwnerID == c.Actor.ID, core.CAFile
+	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
+		return err
+	}
+	v.Collectable, err = s.collectable(r, c.Actor, v.Database)
+	return err
+}
+
+// reveal shows the password. It is a POST, because previews and prefetching follow links.
+func (s *Server) reveal(w http.ResponseWriter, r *http.Request, c call) error {
+	status := http.StatusOK
+	credentials, problem := s.service.Collect(r.Context(), c.Request, c.item)
+	v, err := s.databaseView(r, c)
+	if err != nil {
+		return err
+	}
+	if problem != nil {
+		a := s.explain(r, problem)
+		a.setHeaders(w.Header())
+		status, v.Problem = a.status, a.Message
+	} else {
+		v.Credentials = &credentials
+	}
+	s.render(w, r, status, "database", v.Database.Name, v)
+	return nil
+}
+
+// progress streams the live part of a database's page, as HTML, for as long as work is under way.
+func (s *Server) progress(w http.ResponseWriter, r *http.Request, c call) error {
+	i, err := s.service.Instance(r.Context(), c.Actor, c.item)
+	if err != nil {
+		return err
+	}
+	if i.OperationID == nil {
+		return core.Errorf(core.CodeNotFound, "Nothing has happened to %s yet.", i.Name)
+	}
+	return s.follow(w, r, c.Actor, *i.OperationID, func(o core.Operation) ([]event, error) {
+		v := databaseView{Operation: &o}
+		// By id: when a create has failed, somebody else may have the name already.
+		if v.Database, err = s.service.Instance(r.Context(), c.Actor, i.ID); err != nil {
+			return nil, err
+		}
+		if err := s.complete(r, c, &v); err != nil {
+			return nil, err
+		}
+		html, err := s.fragment("database", "live", v)
+		events := []event{{name: "progress", data: html}}
+		if o.Finished() {
+			events = append(events, event{name: "finished", data: []byte(o.State)})
+		}
+		return events, err
+	})
+}

@@ -1,0 +1,59 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// routes says which path leads where.
+func (s *Server) routes() *mux.Router {
+	root := mux.NewRouter()
+	root.NotFoundHandler = http.HandlerFunc(s.notFound)
+	root.MethodNotAllowedHandler = http.HandlerFunc(s.notAllowed)
+	root.Use(noteRoute)
+
+	root.HandleFunc("/healthz", s.serveHealth).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/readyz", s.serveReady).Methods(http.MethodGet, http.MethodHead)
+	root.Handle("/metrics", s.metrics.show).Methods(http.MethodGet)
+	root.PathPrefix("/static/").HandlerFunc(s.serveStatic).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/ca.crt", s.serveCA).Methods(http.MethodGet, http.MethodHead)
+	for _, e := range s.endpoints() {
+		root.Handle(apiPrefix+e.path, s.door(e)).Methods(e.method)
+	}
+	s.pageRoutes(root)
+	return root
+}
+
+func (s *Server) pageRoutes(root *mux.Router) {
+	open := root.NewRoute().Subrouter() // for anybody, with or without a session
+	open.Use(s.sessions.LoadAndSave, noStore)
+	open.HandleFunc("/login", s.showLogin).Methods(http.MethodGet, http.MethodHead)
+	open.HandleFunc("/login", s.login).Methods(http.MethodPost)
+	open.HandleFunc("/logout", s.logout).Methods(http.MethodPost)
+
+	mine := root.NewRoute().Subrouter() // for those who are logged in
+	mine.Use(s.sessions.LoadAndSave, noStore, s.needLogin)
+	page := func(path string, h pageHandler) {
+		mine.Handle(path, s.page(h)).Methods(http.MethodGet, http.MethodHead)
+	}
+	post := func(path string, h pageHandler) { mine.Handle(path, s.page(h)).Methods(http.MethodPost) }
+	page("/", s.listPage)
+	page("/databases/new", s.newPage)
+	post("/databases/new", s.create)
+	page("/databases/{name}", s.databasePage)
+	mine.Handle("/databases/{name}/progress", s.page(s.progress)).Methods(http.MethodGet)
+	post("/databases/{name}/credentials", s.reveal)
+	page("/account", s.accountPage)
+	post("/account/tokens", s.makeToken)
+	post("/account/tokens/{id}/revoke", s.revokeToken)
+	page("/help", s.helpPage)
+}
+
+// noStore keeps pages, which are about one person, out of caches and out of the history of a shared computer.
+func noStore(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
