@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/pgxstore"
@@ -63,13 +66,8 @@ func (a *App) Open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("MYDB_KEY_FILE is %q: %w", a.Config.KeyFile, err)
 	}
-	poolConfig, err := pgxpool.ParseConfig(a.Config.DatabaseURL)
-	if err != nil {
-		return errors.New("MYDB_DATABASE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
-	}
-	poolConfig.MaxConns = max(poolConfig.MaxConns, 24) // as many as jobs that run at once, and the doors
-	if a.pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
-		return fmt.Errorf("MYDB_DATABASE_URL: %w", err)
+	if err := a.connect(ctx); err != nil {
+		return err
 	}
 	queue, err := jobs.NewInserter(a.pool, a.Log)
 	if err != nil {
@@ -79,6 +77,18 @@ func (a *App) Open(ctx context.Context) error {
 		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last},
 	})
+	return nil
+}
+
+func (a *App) connect(ctx context.Context) error {
+	c, err := pgxpool.ParseConfig(a.Config.DatabaseURL)
+	if err != nil {
+		return errors.New("MYDB_DATABASE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
+	}
+	c.MaxConns = max(c.MaxConns, 24) // as many as jobs that run at once, and the doors
+	if a.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
+		return fmt.Errorf("MYDB_DATABASE_URL: %w", err)
+	}
 	return nil
 }
 
@@ -240,4 +250,141 @@ func (c console) Run(ctx context.Context, actor core.Actor, address, key, text s
 		return portal.ConsoleReply{}, err
 	}
 	return portal.ConsoleReply{Text: answer.Text, OperationID: answer.OperationID, Name: answer.Name}, nil
+}
+
+// Check reaches everything that the configuration names and tells of each in a line. It reports whether all is well.
+func (a *App) Check(ctx context.Context, out io.Writer) bool {
+	well := true
+	for _, c := range []struct {
+		what string
+		do   func(context.Context) (string, error)
+	}{
+		{"key file", a.checkKey},
+		{"metadata database", a.checkDatabase},
+		{"application's role", a.checkRole},
+		{"container engine", a.checkEngine},
+		{"engine images", a.checkImages},
+		{"port range", a.checkPorts},
+	} {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		detail, err := c.do(ctx)
+		cancel()
+		if err != nil {
+			well = false
+			fmt.Fprintf(out, "FAIL  %-20s %v\n", c.what, err)
+			continue
+		}
+		fmt.Fprintf(out, "ok    %-20s %s\n", c.what, detail)
+	}
+	return well
+}
+
+func (a *App) checkKey(context.Context) (string, error) {
+	if a.Config.KeyFile == "" {
+		return "", errors.New("MYDB_KEY_FILE is not set: make a key with `mydb key new FILE` and name the file")
+	}
+	if _, err := crypt.ReadKeyring(a.Config.KeyFile); err != nil {
+		return "", fmt.Errorf("MYDB_KEY_FILE is %q: %w", a.Config.KeyFile, err)
+	}
+	info, err := os.Stat(a.Config.KeyFile)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("MYDB_KEY_FILE is %q: others may read it (mode %o). Run: chmod 600 %[1]s", a.Config.KeyFile, info.Mode().Perm())
+	}
+	return a.Config.KeyFile, err
+}
+
+func (a *App) checkDatabase(ctx context.Context) (string, error) {
+	if a.Config.DatabaseURL == "" {
+		return "", errors.New("MYDB_DATABASE_URL is not set: name the metadata Postgres, such as postgres://mydb_app:password@host:5432/mydb")
+	}
+	if a.pool == nil {
+		if err := a.connect(ctx); err != nil {
+			return "", err
+		}
+	}
+	behind, err := migrations.Behind(ctx, a.pool)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("MYDB_DATABASE_URL: %w", err)
+	case behind > 0:
+		return "", fmt.Errorf("%d migrations are missing: run `mydb migrate`", behind)
+	case behind < 0:
+		return "", errors.New("its schema is newer than this version: run the newer MyDB")
+	}
+	return "answers, schema up to date", nil
+}
+
+// checkRole makes sure that the application cannot rewrite the audit trail, even if it wanted to.
+func (a *App) checkRole(ctx context.Context) (string, error) {
+	if a.pool == nil {
+		return "", errors.New("cannot be looked at without the metadata database")
+	}
+	var role string
+	var tooMuch bool
+	err := a.pool.QueryRow(ctx, `select current_user, rolsuper or has_table_privilege('audit', 'update, delete, truncate')
+		or pg_has_role((select relowner from pg_class where oid = 'audit'::regclass), 'member') from pg_roles where rolname = current_user`).Scan(&role, &tooMuch)
+	if err != nil {
+		return "", fmt.Errorf("look at its rights: %w", err)
+	}
+	if tooMuch {
+		return "", fmt.Errorf("%s may change the audit trail: give MYDB_DATABASE_URL a role of its own, and the owner's to MYDB_MIGRATE_URL", role)
+	}
+	return role + " may only add to the audit trail", nil
+}
+
+func (a *App) checkEngine(ctx context.Context) (string, error) {
+	r, err := a.openRuntime(ctx)
+	if err != nil {
+		return "", fmt.Errorf("MYDB_DOCKER_HOST is %q: %w", a.Config.DockerHost, err)
+	}
+	a.runtime = r
+	self, err := r.Self(ctx)
+	if err != nil {
+		return "", err
+	}
+	role := "worker node"
+	if self.Manager {
+		role = "manager"
+	}
+	return fmt.Sprintf("answers; this is %s, a %s at %s", self.Name, role, self.Addr), nil
+}
+
+func (a *App) checkImages(ctx context.Context) (string, error) {
+	if a.runtime == nil {
+		return "", errors.New("cannot be looked at without the container engine")
+	}
+	find, err := a.runtime.Images(ctx)
+	if err != nil {
+		return "", err
+	}
+	var missing []string
+	for _, image := range a.Catalogue.Images() {
+		if _, ok := find(image); !ok {
+			missing = append(missing, image)
+		}
+	}
+	if len(missing) == 0 {
+		return "all are on this machine", nil
+	}
+	return "not on this machine yet, pulled at first use: " + strings.Join(missing, ", "), nil
+}
+
+// checkPorts refuses a range that the host hands out to outgoing connections: a port of it may be busy at any time.
+func (a *App) checkPorts(context.Context) (string, error) {
+	r := a.Config.PortRange
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return r.String() + " (the system does not tell which ports it uses itself)", nil //nolint:nilerr // not every system has the file
+	}
+	var first, last int
+	if _, err := fmt.Sscan(string(b), &first, &last); err != nil {
+		return "", fmt.Errorf("read the system's own port range: %w", err)
+	}
+	if r.First <= last && first <= r.Last {
+		return "", fmt.Errorf("MYDB_PORT_RANGE is %q, but this system uses %d-%d for outgoing connections: choose ports outside", r, first, last)
+	}
+	if r.First <= 32767 && 30000 <= r.Last {
+		return "", fmt.Errorf("MYDB_PORT_RANGE is %q, but Swarm hands out 30000-32767 by itself: choose ports outside", r)
+	}
+	return r.String(), nil
 }

@@ -165,6 +165,18 @@ func runMigrate(cmd *cobra.Command) error {
 	return migrations.Run(cmd.Context(), c.MigrateURL, c.DatabaseURL)
 }
 
+func runCheck(cmd *cobra.Command) error {
+	a, err := newApp()
+	if err != nil {
+		return err
+	}
+	defer a.Stop(cmd.Context()) //nolint:errcheck // nothing was started
+	if !a.Check(cmd.Context(), cmd.OutOrStdout()) {
+		return errFailed
+	}
+	return nil
+}
+
 func catalogueCommand() *cobra.Command {
 	var images bool
 	c := simple("catalogue", "Print what may be asked for", func(cmd *cobra.Command) error {

@@ -73,7 +73,7 @@ func converse(f *pgproto3.Frontend, sql string) error {
 func initRefusal(sql string, err error) error {
 	err = fmt.Errorf("run the init script: %w", err)
 	if errors.Is(err, errCopyFromStdin) {
-		return &engine.RefusedError{Message: "The init script copies data from standard input, which is not possible here; use INSERT, or load the data with psql once the database is ready.", Err: err}
+		return &engine.RefusedError{Message: "COPY ... FROM STDIN is not possible in an init script, which comes without data; use INSERT, or load the data with psql once the database is ready.", Err: err}
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
