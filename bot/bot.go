@@ -47,7 +47,7 @@ type In struct {
 // characters long. It never holds a secret.
 type Answer struct {
 	Text        string `json:"text"`
-	OperationID string `json:"operation_id,omitempty"` // work that was begun, or is under way, to be followed
+	OperationID string `json:"operation_id,omitempty"` // work to follow: it ends in what was asked for
 	Name        string `json:"name,omitempty"`         // of the database that it is about
 }
 
@@ -96,7 +96,7 @@ func (c conversation) create(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{
-		Text:        renderCreate(receipt, c.title(receipt.Database.Engine), c.page(receipt.Database)),
+		Text:        renderCreate(receipt.Database, c.title(receipt.Database.Engine), c.page(receipt.Database)),
 		OperationID: receipt.Operation.ID, Name: receipt.Database.Name,
 	}, nil
 }
@@ -119,11 +119,7 @@ func (c conversation) status(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer := Answer{Text: renderStatus(i, op, c.title(i.Engine)), Name: i.Name}
-	if op != nil && !op.Finished() {
-		answer.OperationID = op.ID
-	}
-	return answer, nil
+	return Answer{Text: renderStatus(i, op, c.title(i.Engine)), Name: i.Name}, nil
 }
 
 func (c conversation) connect(ctx context.Context) (Answer, error) {

@@ -21,11 +21,8 @@ const (
 	fence     = "```"
 )
 
-func renderCreate(r core.Receipt, title, page string) string {
-	i := r.Database
-	if r.Replayed {
-		return fmt.Sprintf("You asked for %s before, and that counts: it is being made once. To see how it is doing: status %s", i.Name, i.Name)
-	}
+// renderCreate says the same for a repeated request as for the first: people repeat them when they saw no answer.
+func renderCreate(i core.Instance, title, page string) string {
 	out := fmt.Sprintf("Creating %s (%s %s, %s). ", i.Name, title, i.Version, i.Size)
 	if i.PHI {
 		out += "It is marked as holding health data. "

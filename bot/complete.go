@@ -1,0 +1,69 @@
+package bot
+
+import (
+	"slices"
+	"strings"
+)
+
+// Complete proposes how the last word of an unfinished message could go on. Each proposal replaces that word.
+func (g Grammar) Complete(head string) []string {
+	cut := strings.LastIndexByte(head, ' ') + 1
+	words, last := strings.Fields(strings.ToLower(head[:cut])), strings.ToLower(head[cut:])
+	if len(words) == 0 {
+		return startingWith(last, g.available())
+	}
+	c, ok := g.Command(words[0])
+	if !ok {
+		return nil
+	}
+	if key, _, isOption := strings.Cut(last, "="); isOption {
+		p, _ := c.Param(key)
+		return startingWith(last, p.proposals(key+"="))
+	}
+	var candidates []string
+	place := -1
+	for _, w := range words {
+		if !strings.Contains(w, "=") {
+			place++ // the command itself stands before the first place
+		}
+	}
+	for _, p := range c.Params {
+		said := slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, p.Name+"=") })
+		switch {
+		case p.Positional && place == 0:
+			candidates = append(candidates, p.proposals("")...)
+			place--
+		case p.Positional:
+			place--
+		case !said && place <= 0:
+			candidates = append(candidates, p.Name+"=")
+		}
+	}
+	return startingWith(last, candidates)
+}
+
+func (g Grammar) available() []string {
+	var out []string
+	for _, c := range g.Commands {
+		if !c.Later {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+// proposals are the values to choose from, each after a prefix.
+func (p Param) proposals(prefix string) []string {
+	var out []string
+	for _, choice := range p.Choices {
+		out = append(out, prefix+choice)
+	}
+	if p.Kind == KindFlag {
+		out = append(out, prefix+"yes", prefix+"no")
+	}
+	return out
+}
+
+func startingWith(prefix string, words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, prefix) })
+}
