@@ -102,6 +102,9 @@ func (i *instance) remove() {
 	ctx, cancel := context.WithTimeout(i.t.Context(), deadline)
 	defer cancel()
 	must(i.t, i.manager().Remove(ctx, i.spec.InstanceID))
+	if i.c.Inspector != nil {
+		i.checkNoneRuns()
+	}
 }
 
 func (i *instance) removeAll() {

@@ -161,15 +161,19 @@ func testReservation(t *testing.T, c Cluster) {
 	i.spec.Recipe.StopGrace = time.Second
 	// Other cases come and go at the same time; this is more than they all reserve.
 	i.spec.Size.MemoryReserved, i.spec.Size.Memory = 4<<30, 4<<30
-	before := i.freeMemory()
+	before := i.nodeNow()
 	i.ensure()
 	i.awaitState(jobs.TaskRunning)
-	if after := i.freeMemory(); before-after < 3<<30 || before-after > 5<<30 {
-		t.Errorf("free memory went from %d to %d, want about 4 GiB less", before, after)
+	after := i.nodeNow()
+	if taken := before.FreeMemory - after.FreeMemory; taken < 3<<30 || taken > 5<<30 {
+		t.Errorf("free memory went from %d to %d, want about 4 GiB less", before.FreeMemory, after.FreeMemory)
+	}
+	if id := i.spec.InstanceID; slices.Contains(before.Instances, id) || !slices.Contains(after.Instances, id) {
+		t.Errorf("instances %v, then %v; want %s to come in", before.Instances, after.Instances, id)
 	}
 }
 
-func (i *instance) freeMemory() int64 {
+func (i *instance) nodeNow() jobs.Node {
 	i.t.Helper()
 	nodes, err := i.manager().Nodes(i.t.Context())
 	must(i.t, err)
@@ -177,7 +181,7 @@ func (i *instance) freeMemory() int64 {
 	if at < 0 {
 		i.t.Fatalf("node %s is not among %+v", i.node.ID, nodes)
 	}
-	return nodes[at].FreeMemory
+	return nodes[at]
 }
 
 func testConfigs(t *testing.T, c Cluster) {

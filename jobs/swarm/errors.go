@@ -54,10 +54,11 @@ func raced(err error) bool {
 
 func inUse(err error) bool { return errdefs.IsConflict(err) || mentions(err.Error(), "in use") }
 
-func mentions(text string, any ...string) bool {
+// mentions says whether text holds one of the phrases, in whatever case.
+func mentions(text string, phrases ...string) bool {
 	text = strings.ToLower(text)
-	for _, a := range any {
-		if strings.Contains(text, strings.ToLower(a)) {
+	for _, p := range phrases {
+		if strings.Contains(text, strings.ToLower(p)) {
 			return true
 		}
 	}
