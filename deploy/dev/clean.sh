@@ -71,9 +71,9 @@ clean_images() {
   mapfile -t ids < <(docker image ls --quiet --filter "label=$image_label" | sort -u)
   ((${#ids[@]})) || return 0
   say "Images that were built for dev mode:"
-  docker image ls --filter "label=$image_label" --format '  {{.Repository}}:{{.Tag}} {{.Size}}' >&2
+  docker image ls --filter "label=$image_label" --format '{{.Repository}}:{{.Tag}} {{.Size}}' | sed 's/^/  image /' >&2
   confirmed "Remove them? They take half a minute each to build again." || return 0
-  docker image rm --force "${ids[@]}" >/dev/null
+  docker image rm --force "${ids[@]}" >/dev/null || say "Some images stay, for the reason above."
 }
 
 clean_state() {

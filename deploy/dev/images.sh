@@ -13,9 +13,8 @@ trap 'rm -rf "$work_dir"' EXIT
 
 main() {
   engine_answers || die "No Docker engine answers. Run deploy/dev/engine.sh up first."
-  local image available=0
+  local image available=0 wanted=("$@")
   (($#)) || mapfile -t wanted < <(catalogue)
-  (($#)) && wanted=("$@")
   for image in "${wanted[@]}"; do
     if ensure "$image"; then available=$((available + 1)); fi
   done
@@ -23,7 +22,9 @@ main() {
 }
 
 catalogue() {
-  "$repo_dir/bin/mydb" catalogue --images 2>/dev/null || printf '%s\n' postgres:17 postgres:15
+  local images
+  images=$("$repo_dir/bin/mydb" catalogue --images 2>/dev/null) && [[ -n $images ]] || images=$'postgres:17\npostgres:15'
+  printf '%s\n' "$images"
 }
 
 ensure() {
