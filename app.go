@@ -169,7 +169,7 @@ func (a *App) portal() (http.Handler, error) {
 		Service:   a.Service,
 		Directory: directory,
 		Sessions:  pgxstore.NewWithCleanupInterval(a.pool, 10*time.Minute),
-		Console:   console{bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})},
+		Console:   grammar{bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})},
 		PublicURL: a.Config.PublicURL,
 		CA:        a.certificate,
 		Ready:     a.Ready,
@@ -240,12 +240,12 @@ func (a *App) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// console lets the portal reach the chat grammar: neither package knows the other.
-type console struct{ bot *bot.Bot }
+// grammar lets the portal reach the chat grammar: neither package knows the other.
+type grammar struct{ bot *bot.Bot }
 
 // Run implements portal.Console.
-func (c console) Run(ctx context.Context, actor core.Actor, address, key, text string) (portal.ConsoleReply, error) {
-	answer, err := c.bot.Run(ctx, bot.In{Actor: actor, Door: core.DoorTerminal, Address: address, Key: key, Text: text})
+func (g grammar) Run(ctx context.Context, actor core.Actor, address, key, text string) (portal.ConsoleReply, error) {
+	answer, err := g.bot.Run(ctx, bot.In{Actor: actor, Door: core.DoorTerminal, Address: address, Key: key, Text: text})
 	if err != nil {
 		return portal.ConsoleReply{}, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mydb-project/mydb/bot/console"
 	"github.com/mydb-project/mydb/core/config"
 	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/deploy/dev"
@@ -228,4 +229,60 @@ func keyCommand() *cobra.Command {
 		},
 	})
 	return key
+}
+
+// clientFlags are the flags of the commands that talk to a running server.
+func clientFlags(cmd *cobra.Command) *console.FindOptions {
+	o := &console.FindOptions{}
+	cmd.Flags().StringVar(&o.Server, "server", "", "address of the portal (default: MYDB_URL, or http://127.0.0.1:8080)")
+	cmd.Flags().StringVar(&o.TokenFile, "token-file", "", "file with an API token (default: MYDB_TOKEN, or the token of development mode)")
+	return o
+}
+
+func chatCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "chat [COMMAND...]", Short: "Type the chat's commands in a terminal, against a running server",
+		Example: "  mydb chat                            a conversation\n  mydb chat create postgres genomes    one command",
+	}
+	find := clientFlags(cmd)
+	cmd.Flags().SetInterspersed(false)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := console.Find(*find)
+		if err != nil {
+			return err
+		}
+		home, _ := os.UserHomeDir() // without one, no history is kept
+		return told(console.Chat(cmd.Context(), console.ChatOptions{
+			Client: client, Args: args, In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(), Home: home,
+		}))
+	}
+	return cmd
+}
+
+func connectCommand() *cobra.Command {
+	o := console.ConnectOptions{}
+	cmd := &cobra.Command{
+		Use: "connect NAME", Short: "Show how to connect to a database, or write it into this machine's files", Args: cobra.ExactArgs(1),
+		Example: "  mydb connect genomes --save && psql service=genomes",
+	}
+	find := clientFlags(cmd)
+	cmd.Flags().BoolVar(&o.Save, "save", false, "write ~/.pg_service.conf, ~/.pgpass and ~/.mydb/ca.crt, readable by you alone")
+	cmd.Flags().BoolVar(&o.PasswordStdin, "password-stdin", false, "with --save: take the password from standard input instead of collecting it")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var err error
+		if o.Client, err = console.Find(*find); err != nil {
+			return err
+		}
+		o.Name, o.In, o.Out, o.Err = args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+		return told(console.Connect(cmd.Context(), o))
+	}
+	return cmd
+}
+
+// told leaves out an error that the person has read already.
+func told(err error) error {
+	if errors.Is(err, console.ErrFailed) {
+		return errFailed
+	}
+	return err
 }
