@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
@@ -84,7 +85,7 @@ func (i inspector) Containers(ctx context.Context, member int, id string) ([]run
 	var out []runtimetest.Container
 	for _, summary := range list {
 		c, err := i[member].ContainerInspect(ctx, summary.ID)
-		if client.IsErrNotFound(err) {
+		if errdefs.IsNotFound(err) {
 			continue // removed since the list was made
 		}
 		if err != nil {
