@@ -66,10 +66,16 @@ type box struct {
 func newBox(t *testing.T, image string) *box {
 	t.Helper()
 	_, tag, _ := strings.Cut(image, ":")
+	return newBoxAs(t, image, tag)
+}
+
+// newBoxAs runs the image by the recipe of a version that need not be the image's own.
+func newBoxAs(t *testing.T, image, major string) *box {
+	t.Helper()
 	offer, _ := engine.BuiltIn().Offer("postgres")
-	version, ok := offer.Version(tag)
+	version, ok := offer.Version(major)
 	if !ok {
-		t.Fatalf("the catalogue has no version %q, the tag of %s", tag, image)
+		t.Fatalf("the catalogue has no version %q", major)
 	}
 	version.Image = image
 	size, _ := engine.BuiltIn().Size("small")

@@ -26,7 +26,13 @@ func runInit(ctx context.Context, s engine.Server, t engine.Tenant) error {
 		return fmt.Errorf("run the init script: %w", err)
 	}
 	defer func() { _ = hijacked.Conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = hijacked.Conn.SetDeadline(time.Unix(1, 0)) })
+	// Hanging up would not stop the server, which would go on with the script and commit it, perhaps next to a second attempt.
+	stop := context.AfterFunc(ctx, func() {
+		_ = hijacked.Conn.SetDeadline(time.Now().Add(connectTimeout))
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer cancel()
+		_ = conn.PgConn().CancelRequest(grace)
+	})
 	defer stop()
 
 	if err := converse(hijacked.Frontend, t.InitSQL); err != nil {

@@ -46,10 +46,14 @@ func TestInitScript(t *testing.T) {
 		t.Run("a script without end is given up with its context, and may be tried again", func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			err := provision(ctx, "select pg_sleep(3600)")
+			err := provision(ctx, "select pg_sleep(3600); create table late (i int)")
 			var refused *engine.RefusedError
 			if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
 				t.Errorf("got %v", err)
+			}
+			const running = "select count(*)::text from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+			if n := one(t, b.admin("postgres"), running); n != "0" {
+				t.Errorf("%s scripts still run on the server", n)
 			}
 		})
 		t.Run("it runs as the scientist", func(t *testing.T) {
