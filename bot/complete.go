@@ -20,26 +20,25 @@ func (g Grammar) Complete(head string) []string {
 		p, _ := c.Param(key)
 		return startingWith(last, p.proposals(key+"="))
 	}
-	var candidates []string
-	place := -1
-	for _, w := range words {
+	place := 0 // how many places are filled
+	for _, w := range words[1:] {
 		if !strings.Contains(w, "=") {
-			place++ // the command itself stands before the first place
+			place++
 		}
 	}
+	var options []string
 	for _, p := range c.Params {
 		said := slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, p.Name+"=") })
 		switch {
-		case p.Positional && place == 0:
-			candidates = append(candidates, p.proposals("")...)
-			place--
+		case p.Positional && place == 0 && (p.Required || p.Kind == KindChoice):
+			return startingWith(last, p.proposals(""))
 		case p.Positional:
 			place--
-		case !said && place <= 0:
-			candidates = append(candidates, p.Name+"=")
+		case !said:
+			options = append(options, p.Name+"=")
 		}
 	}
-	return startingWith(last, candidates)
+	return startingWith(last, options)
 }
 
 func (g Grammar) available() []string {

@@ -124,7 +124,7 @@ func createCommand(c engine.Catalogue) Command {
 			{Name: "size", Kind: KindChoice, Choices: c.SizeNames(), Default: first(c.SizeNames()), Help: "How much memory and CPU it gets.", Example: "small"},
 			{Name: "user", Kind: KindWord, Default: "the name, with _ for -", Help: "The user name to log in with.", Example: "ada"},
 			{Name: "backup", Kind: KindChoice, Choices: []string{"daily", "weekly", "never"}, Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
-			{Name: "expires", Kind: KindWord, Default: "never", Help: "After how many days it may go, or the time.", Example: "90d"},
+			{Name: "expires", Kind: KindWord, Default: "never", Help: "When it ends: a number of days such as 90d, or a time.", Example: "90d"},
 			{Name: "phi", Kind: KindFlag, Default: "no", Help: "Whether it holds health data about persons.", Example: "yes"},
 			{Name: "ext", Kind: KindList, Choices: extensions, Help: "Extensions to install, with commas between them.", Example: "pg_trgm,hstore"},
 			{Name: "description", Kind: KindText, Positional: true, Help: "What it is for, in quotes.", Example: "variants of the 2026 cohort"},

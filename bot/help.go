@@ -1,8 +1,6 @@
 package bot
 
-import (
-	"strings"
-)
+import "strings"
 
 func renderHelp(g Grammar, publicURL string) string {
 	var later []string
@@ -73,7 +71,7 @@ func (c Command) usage() string {
 // explain says what a parameter means. Long lists of choices are left to the portal's form.
 func (p Param) explain() string {
 	out := p.Help
-	if n := len(p.Choices); n > 1 && n <= 8 {
+	if n := len(p.Choices); n <= 8 && (n > 1 || n > 0 && p.Required) {
 		out += " " + strings.Join(p.Choices, ", ") + "."
 	}
 	if p.Default != "" {

@@ -44,6 +44,8 @@ func renderList(list []core.Instance, title func(string) string, all, more bool,
 	switch {
 	case more:
 		head = fmt.Sprintf("The newest %d databases; all of them are at %s", len(list), publicURL)
+	case all && len(list) == 1:
+		head = "There is 1 database."
 	case all:
 		head = fmt.Sprintf("There are %d databases.", len(list))
 	case len(list) > 1:
@@ -74,7 +76,11 @@ func table(fill func(row func(...string))) string {
 func fenced(text string) string { return fence + "\n" + text + "\n" + fence }
 
 func renderStatus(i core.Instance, op *core.Operation, title string) string {
-	out := fmt.Sprintf("%s is %s, since %s.", i.Name, i.State, moment(since(i, op)))
+	word := "since "
+	if i.EndedAt != nil {
+		word = ""
+	}
+	out := fmt.Sprintf("%s %s (%s%s).", i.Name, condition(i.State), word, moment(since(i, op)))
 	if i.Description != "" {
 		out += "\n" + clip(oneLine(i.Description), 300)
 	}
@@ -89,7 +95,7 @@ func renderStatus(i core.Instance, op *core.Operation, title string) string {
 		if len(i.Extensions) > 0 {
 			row("Extensions", strings.Join(i.Extensions, ", "))
 		}
-		row("Backups", i.Backup)
+		row("Backup policy", i.Backup)
 		if i.PHI {
 			row("Health data", "yes")
 		}
@@ -99,6 +105,19 @@ func renderStatus(i core.Instance, op *core.Operation, title string) string {
 		out += "\n" + Follow(*op)
 	}
 	return out
+}
+
+var conditions = map[core.State]string{
+	core.StateCreating: "is being created", core.StateRestoring: "is being restored", core.StateDeleting: "is being deleted",
+	core.StateTrashed: "is in the trash", core.StateDeleted: "was deleted", core.StateFailed: "could not be created",
+}
+
+// condition ends the sentence "genomes ...".
+func condition(s core.State) string {
+	if c, ok := conditions[s]; ok {
+		return c
+	}
+	return "is " + string(s)
 }
 
 // since is when an instance came into the state that it is in.
@@ -132,9 +151,9 @@ func expiry(i core.Instance) string {
 
 func renderNotReady(i core.Instance, op *core.Operation) string {
 	if op != nil && !op.Finished() {
-		return fmt.Sprintf("%s is %s. You can connect as soon as it is ready.\n%s", i.Name, i.State, Follow(*op))
+		return fmt.Sprintf("%s %s. You can connect as soon as it is ready.\n%s", i.Name, condition(i.State), Follow(*op))
 	}
-	out := fmt.Sprintf("%s is %s, so nobody can connect to it.", i.Name, i.State)
+	out := fmt.Sprintf("%s %s, so nobody can connect to it.", i.Name, condition(i.State))
 	if i.Failure != nil {
 		out += " " + clip(oneLine(*i.Failure), 600)
 	}
@@ -168,7 +187,11 @@ func renderCard(c card) string {
 	out += "\n" + passwordSentence(c) + "\nOnce on your computer, which also keeps the password for you:\n" + fenced("mydb connect "+i.Name+" --save")
 	for _, s := range c.snippets {
 		if slices.Contains(cardTools, s.Tool) {
-			out += "\n" + s.Title + "\n" + fenced(s.Text)
+			out += "\n" + s.Title
+			if strings.Contains(s.Text, core.CAFile) { // only shells know ~
+				out += ", with your home directory in place of ~"
+			}
+			out += "\n" + fenced(s.Text)
 		}
 	}
 	return out + "\nMore tools: " + c.page
@@ -204,7 +227,10 @@ func renderActor(a core.Actor) string {
 // moment writes a time in full, because an answer may be read in another place and much later.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine makes somebody's text fit into a line, and keeps it from opening a fence.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, fence, "'''")), " ")
+}
 
 // fit keeps an answer within MaxAnswer: it is cut at the end of a line, and an open fence is closed.
 func fit(text string) string {

@@ -33,7 +33,7 @@ var (
 )
 
 // HoldsPassword reports whether a message seems to hold a password. Such a message must be kept nowhere.
-func HoldsPassword(text string) bool { return passwordGiven.MatchString(text) }
+func HoldsPassword(text string) bool { return passwordGiven.MatchString(strings.Map(plainBlank, text)) }
 
 // readable refuses what no person types, and passwords, before anything looks at the words: so no other refusal can repeat one.
 func readable(text string) error {
@@ -56,7 +56,7 @@ func unseen(r rune) bool {
 }
 
 // split cuts a message into words. A quote counts at the start of a word or of an option's value, and ends before a blank: so
-// apostrophes need no care. Between double quotes \" and \\ stand for the characters themselves.
+// apostrophes need no care. Between double quotes a backslash makes the next quote or backslash stand for itself.
 func split(text string) ([]word, error) {
 	in := []rune(strings.Map(plainBlank, text))
 	var words []word
@@ -121,7 +121,7 @@ func readQuoted(in []rune, i int) (text string, next int, err error) {
 	var b strings.Builder
 	for j := i + 1; j < len(in); j++ {
 		switch {
-		case class == doubleQuotes && in[j] == '\\' && j+1 < len(in) && (in[j+1] == '"' || in[j+1] == '\\'):
+		case class == doubleQuotes && in[j] == '\\' && j+1 < len(in) && (in[j+1] == '\\' || quotesLike(in[j+1]) == class):
 			j++
 			b.WriteRune(in[j])
 		case strings.ContainsRune(class, in[j]) && (j+1 == len(in) || in[j+1] == ' '):
@@ -154,7 +154,14 @@ func quote(value string) string {
 }
 
 func quoted(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	var b strings.Builder
+	for _, r := range value {
+		if r == '\\' || quotesLike(r) == doubleQuotes {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return `"` + b.String() + `"`
 }
 
 // Join makes one message of arguments that a shell has already split.
