@@ -20,7 +20,7 @@ type databaseView struct {
 	CAFile      string
 }
 
-func (v databaseView) waiting() bool { return v.Busy() }
+func (v databaseView) live() bool { return v.Busy() }
 
 // Busy tells whether work is under way.
 func (v databaseView) Busy() bool { return v.Operation != nil && !v.Operation.Finished() }

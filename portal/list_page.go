@@ -16,8 +16,8 @@ type listView struct {
 	IsFirst  bool
 }
 
-// waiting makes the page look again by itself while something is under way.
-func (v listView) waiting() bool {
+// reload makes the page look again by itself while something is under way.
+func (v listView) reload() bool {
 	for _, i := range v.Items {
 		if i.State == core.StateCreating || i.State == core.StateRestoring || i.State == core.StateDeleting {
 			return true

@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine"
 )
 
 //go:embed templates
@@ -62,10 +64,14 @@ func (p *pageSet) functions() template.FuncMap {
 			}
 			return string(s)
 		},
+		"size":   func(b engine.Bytes) string { return unitOf.ReplaceAllString(b.String(), "$1 $2") },
 		"took":   took,
 		"plural": plural,
 	}
 }
+
+// unitOf splits a number of bytes, such as 512MiB, as people write it.
+var unitOf = regexp.MustCompile(`^([\d.]+)(\D+)$`)
 
 var stateWords = map[core.State]string{
 	core.StateCreating: "being created", core.StateReady: "ready", core.StateStopped: "stopped", core.StateRestoring: "being restored",
@@ -95,15 +101,19 @@ func plural(n int, noun string) string {
 type view struct {
 	Title, Path, Version, Origin string
 	Person                       *core.Person
-	Waiting                      bool // the page shows work under way
+	Live                         bool // a part of the page follows work under way
+	Reload                       bool // the page looks again by itself
 	Page                         any
 }
 
 // render shows a page. The template runs to its end before anything is sent, so nobody sees half a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name, title string, page any) {
 	v := view{Title: title, Path: r.URL.Path, Version: s.version, Origin: s.origin, Person: visitOf(r).person, Page: page}
-	if waiting, ok := page.(interface{ waiting() bool }); ok {
-		v.Waiting = waiting.waiting()
+	if p, ok := page.(interface{ live() bool }); ok {
+		v.Live = p.live()
+	}
+	if p, ok := page.(interface{ reload() bool }); ok {
+		v.Reload = p.reload()
 	}
 	var b bytes.Buffer
 	if err := s.pages.byName[name].ExecuteTemplate(&b, "layout", v); err != nil {
