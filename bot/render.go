@@ -80,7 +80,7 @@ func renderStatus(i core.Instance, op *core.Operation, title string) string {
 	if i.EndedAt != nil {
 		word = ""
 	}
-	out := fmt.Sprintf("%s %s (%s%s).", i.Name, condition(i.State), word, moment(since(i, op)))
+	out := fmt.Sprintf("%s %s (%s%s).", i.Name, Condition(i.State), word, moment(since(i, op)))
 	if i.Description != "" {
 		out += "\n" + clip(oneLine(i.Description), 300)
 	}
@@ -112,8 +112,8 @@ var conditions = map[core.State]string{
 	core.StateTrashed: "is in the trash", core.StateDeleted: "was deleted", core.StateFailed: "could not be created",
 }
 
-// condition ends the sentence "genomes ...".
-func condition(s core.State) string {
+// Condition ends the sentence "genomes ...".
+func Condition(s core.State) string {
 	if c, ok := conditions[s]; ok {
 		return c
 	}
@@ -151,9 +151,9 @@ func expiry(i core.Instance) string {
 
 func renderNotReady(i core.Instance, op *core.Operation) string {
 	if op != nil && !op.Finished() {
-		return fmt.Sprintf("%s %s. You can connect as soon as it is ready.\n%s", i.Name, condition(i.State), Follow(*op))
+		return fmt.Sprintf("%s %s. You can connect as soon as it is ready.\n%s", i.Name, Condition(i.State), Follow(*op))
 	}
-	out := fmt.Sprintf("%s %s, so nobody can connect to it.", i.Name, condition(i.State))
+	out := fmt.Sprintf("%s %s, so nobody can connect to it.", i.Name, Condition(i.State))
 	if i.Failure != nil {
 		out += " " + clip(oneLine(*i.Failure), 600)
 	}

@@ -100,9 +100,9 @@ func savable(i core.Instance) error {
 	case i.Engine != "postgres":
 		return core.Errorf(core.CodeInvalid, "%s is not a PostgreSQL database; --save writes the files of PostgreSQL's tools only.", i.Name)
 	case i.State == core.StateCreating || !i.Placed():
-		return core.Errorf(core.CodeBusy, "%s is %s. Try again as soon as it is ready.", i.Name, i.State)
+		return core.Errorf(core.CodeBusy, "%s %s. Try again as soon as it is ready.", i.Name, bot.Condition(i.State))
 	case i.State != core.StateReady && i.State != core.StateStopped && i.State != core.StateRestoring:
-		return core.Errorf(core.CodeGone, "%s is %s, so nobody can connect to it.", i.Name, i.State)
+		return core.Errorf(core.CodeGone, "%s %s, so nobody can connect to it.", i.Name, bot.Condition(i.State))
 	}
 	return nil
 }

@@ -57,17 +57,17 @@ func edit(path string, change func(old string) string) error {
 // first that fits counts, and others may have wildcards.
 func withPassword(old, prefix, line string) string {
 	var kept []string
-	at := 0
+	at := -1
 	for l := range strings.Lines(old) {
 		if strings.HasPrefix(l, prefix) {
-			if at == 0 {
+			if at < 0 {
 				at = len(kept)
 			}
 			continue
 		}
 		kept = append(kept, ended(l))
 	}
-	return strings.Join(slices.Insert(kept, at, line), "")
+	return strings.Join(slices.Insert(kept, max(at, 0), line), "")
 }
 
 // hasPassword tells whether a password file has a line that starts with prefix.
