@@ -7,7 +7,10 @@ set -euo pipefail
 # shellcheck source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-registry= # yes or no once we know
+registry=    # yes or no once we know
+unavailable=() # what could be had neither way
+# A no is remembered for ten minutes: where packets are dropped, it takes the whole wait to find out.
+no_registry=$repo_dir/bin/.no-registry
 work_dir=$(mktemp -d)
 trap 'rm -rf "$work_dir"' EXIT
 
@@ -18,6 +21,7 @@ main() {
   for image in "${wanted[@]}"; do
     if ensure "$image"; then available=$((available + 1)); fi
   done
+  ((${#unavailable[@]} == 0)) || say "Not available here: ${unavailable[*]}. No registry answers, and there is no recipe that builds them from Debian packages."
   ((available)) || die "None of the images ${wanted[*]} is available: no registry answers, and none of them could be built."
 }
 
@@ -38,6 +42,7 @@ ensure() {
 # the network from here, because it may have a mirror or a proxy that this shell knows nothing of; it prints "Pulling from" as
 # soon as the registry has answered, so a short wait is enough to know, however large the image.
 pull() {
+  if [[ -z $registry && -n $(find "$no_registry" -mmin -10 2>/dev/null) ]]; then registry=no; fi
   [[ $registry != no ]] || return 1
   local image=$1 log=$work_dir/pull.log deadline=$((SECONDS + ${MYDB_REGISTRY_WAIT:-10})) pid
   : >"$log"
@@ -50,6 +55,7 @@ pull() {
       wait "$pid" || true
       refused_by_registry "$log" && { say "The registry has no $image."; return 1; }
       registry=no
+      mkdir -p "${no_registry%/*}" && touch "$no_registry"
       return 1
     fi
     registry=yes
@@ -70,7 +76,7 @@ build() {
   recipe=$dev_dir/images/$name/build.sh
   target=mydb-dev/$image
   if [[ ! -x $recipe ]] || ! suite=$("$recipe" suite "$tag"); then
-    say "Skipping $image: no registry answers, and there is no recipe that builds it from Debian packages."
+    unavailable+=("$image")
     return 1
   fi
   content=$(content_of "$name" "$suite")
