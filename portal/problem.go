@@ -28,6 +28,9 @@ var statuses = map[core.Code]int{
 // retryUnavailable is how long a client should wait before it asks again for what could not be had.
 const retryUnavailable = 10 * time.Second
 
+// maxMessage bounds, in characters, what is said about an error.
+const maxMessage = 1500
+
 // problem is an error that only HTTP knows, with its own status or the time after which to try again.
 type problem struct {
 	err    *core.Error
@@ -52,6 +55,7 @@ func (s *Server) explain(r *http.Request, err error) answer {
 		err = core.Errorf(core.CodeTooLarge, "The request is larger than %d KiB. Send less at once.", tooLong.Limit>>10)
 	}
 	a := answer{Explanation: core.Explain(s.logOf(r), err)}
+	a.Message = short(a.Message, maxMessage) // some repeat what they refuse, however long it is
 	var p *problem
 	if errors.As(err, &p) {
 		a.status, a.after = p.status, p.after
