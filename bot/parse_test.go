@@ -34,6 +34,7 @@ func TestParse(t *testing.T) {
 		{"German quotes", "create pg genomes „Varianten der Kohorte“", `create postgres genomes "Varianten der Kohorte"`},
 		{"apostrophe in a quotation", "create pg genomes ‘Ada’s variants’", `create postgres genomes "Ada’s variants"`},
 		{"quotes in a quotation", `create pg genomes "Ada \"the first\" \\ Lovelace"`, `create postgres genomes "Ada \"the first\" \\ Lovelace"`},
+		{"quotes of another kind in a quotation", "create pg genomes ‘the ”x” ’", `create postgres genomes "the \”x\” "`},
 		{"quoted value", `create pg genomes user="ada"`, "create postgres genomes user=ada"},
 		{"long dash in a name", "status my–data", "status my-data"},
 		{"long dash in a quotation stays", "create pg genomes “1990–2000”", `create postgres genomes "1990–2000"`},
@@ -236,7 +237,7 @@ func FuzzParse(f *testing.F) {
 		"", "/mydb", "list all", "help", "status genomes", `create pg genomes version=17 ext=a,b "a description"`,
 		"create pg genomes “it’s here” –size=small", `create pg genomes "a \" b \\"`, `create pg genomes description="x = y"`,
 		"create\u00a0pg\u2003genomes user='a b'", `status "`, "status --", `create pg genomes a"b`, "status =", "status ‘x’ ”",
-		"create pg genomes password=x", "status \x00", "list\nall", `create pg "" genomes`, `create pg genomes ",="`, "status İ", "status K",
+		"create pg genomes password=x", "status \x00", "list\nall", `create pg "" genomes`, `create pg genomes ",="`, "status İ", "status K", "status ‘x” ’",
 	} {
 		f.Add(seed)
 	}

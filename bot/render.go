@@ -184,17 +184,17 @@ func renderCard(c card) string {
 		row("Database", i.Database)
 		row("User", i.Username)
 	})
-	out += "\n" + passwordSentence(c) + "\nOnce on your computer, which also keeps the password for you:\n" + fenced("mydb connect "+i.Name+" --save")
+	out += "\n" + passwordSentence(c) + "\n\nOnce on your computer, which also keeps the password for you:\n" + fenced("mydb connect "+i.Name+" --save")
 	for _, s := range c.snippets {
 		if slices.Contains(cardTools, s.Tool) {
-			out += "\n" + s.Title
+			out += "\n\n" + s.Title
 			if strings.Contains(s.Text, core.CAFile) { // only shells know ~
 				out += ", with your home directory in place of ~"
 			}
 			out += "\n" + fenced(s.Text)
 		}
 	}
-	return out + "\nMore tools: " + c.page
+	return out + "\n\nMore tools: " + c.page
 }
 
 func passwordSentence(c card) string {

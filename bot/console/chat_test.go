@@ -91,6 +91,16 @@ func TestRefusedCommandFails(t *testing.T) {
 	o.wants(t, "", "The name genomes is taken: grace has a database of that name.\n")
 }
 
+func TestRefusalThatIsAnAnswerFails(t *testing.T) {
+	s := newServer(t)
+	s.onChat(func(string) map[string]string { return map[string]string{"text": "No.", "code": "forbidden"} })
+	o, err := s.chat(t, "", "list all")
+	if !errors.Is(err, console.ErrFailed) {
+		t.Errorf("Chat: %v, want ErrFailed", err)
+	}
+	o.wants(t, "", "No.\n")
+}
+
 func TestLinesAreCommands(t *testing.T) {
 	s := newServer(t)
 	s.onCreate()

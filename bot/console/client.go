@@ -41,8 +41,15 @@ func (c *Client) Chat(ctx context.Context, text, key string) (bot.Answer, error)
 	if err != nil {
 		return bot.Answer{}, fmt.Errorf("encode the message: %w", err)
 	}
-	var answer bot.Answer
-	return answer, c.getJSON(ctx, request{method: http.MethodPost, path: "/chat", key: cmp.Or(key, rand.Text()), body: body}, &answer)
+	var reply struct {
+		bot.Answer
+		Code core.Code `json:"code"` // of a refusal that is an answer
+	}
+	err = c.getJSON(ctx, request{method: http.MethodPost, path: "/chat", key: cmp.Or(key, rand.Text()), body: body}, &reply)
+	if err == nil && reply.Code != "" {
+		err = &core.Error{Code: reply.Code, Message: reply.Text}
+	}
+	return reply.Answer, err
 }
 
 // Database reads one database.
