@@ -41,7 +41,6 @@ func (s *Server) openStream(w http.ResponseWriter) (*stream, error) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	st := &stream{w: w, control: http.NewResponseController(w), patient: s.watching.write}
-	_ = st.control.SetReadDeadline(time.Time{}) // a recorder in a test has no deadlines
 	w.WriteHeader(http.StatusOK)
 	return st, st.raw([]byte("retry: 2000\n\n"))
 }

@@ -20,7 +20,6 @@ func TestLogin(t *testing.T) {
 	if next != "/databases/genomes?x=1" {
 		t.Errorf("next is %q", next)
 	}
-	before := st.cookies(t, b)
 	p = b.post(t, "/login", url.Values{"login": {"sam"}, "password": {"wrong"}})
 	if p.status != http.StatusUnauthorized || p.text(".trouble") == "" || p.Find("input[name=login]").AttrOr("value", "") != "sam" {
 		t.Errorf("a wrong password: %d %s", p.status, p.text("main"))
@@ -31,9 +30,6 @@ func TestLogin(t *testing.T) {
 	p = b.post(t, "/login", url.Values{"login": {"sam"}, "password": {"sam-password"}, "next": {"/account"}})
 	if p.path != "/account" || !strings.Contains(p.text("main"), "sam@example.com") {
 		t.Errorf("log in: %s %s", p.path, p.text("main"))
-	}
-	if before == st.cookies(t, b) {
-		t.Error("the session has no new token after the login")
 	}
 	if p = b.get(t, "/login?next=/help"); p.path != "/help" {
 		t.Errorf("a second login leads to %s", p.path)
@@ -49,6 +45,27 @@ func TestLogin(t *testing.T) {
 	req.Header.Set("Cookie", old)
 	if p = st.browser(t).do(t, req); p.path != "/login" {
 		t.Error("the old cookie still works")
+	}
+}
+
+// TestLoginRenewsTheSession: a cookie that somebody planted before the login is worth nothing after it.
+func TestLoginRenewsTheSession(t *testing.T) {
+	st := newSite(t)
+	b := st.loggedIn(t, "eve")
+	planted := st.cookies(t, b)
+	if p := b.post(t, "/login", url.Values{"login": {"sam"}, "password": {"sam-password"}, "next": {"/account"}}); p.text("main code") == "" {
+		t.Fatalf("log in as somebody else: %s", p.text("main"))
+	}
+	if planted == st.cookies(t, b) {
+		t.Fatal("the cookie is the same")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, st.URL+"/account", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", planted)
+	if p := st.browser(t).do(t, req); p.path != "/login" {
+		t.Error("the planted cookie opens the account")
 	}
 }
 
