@@ -316,7 +316,9 @@ func TestCollect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	collect := func(a core.Actor) (core.Credentials, error) { return s.Collect(t.Context(), request(a, "", nil), "genomes") }
+	collect := func(a core.Actor) (core.Credentials, error) {
+		return s.Collect(t.Context(), request(a, "", nil), "genomes")
+	}
 	if _, err := collect(ada); core.CodeOf(err) != core.CodeBusy {
 		t.Errorf("before it is ready: %v; want %s", err, core.CodeBusy)
 	}

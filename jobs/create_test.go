@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -29,7 +28,8 @@ import (
 const (
 	workerEnv = "MYDB_TEST_WORKER_DATABASE" // the database of a worker process
 	keyEnv    = "MYDB_TEST_WORKER_KEY"
-	crashEnv  = "MYDB_TEST_WORKER_CRASH" // the call at which it kills itself
+	crashEnv  = "MYDB_TEST_WORKER_CRASH"  // the call at which it kills itself
+	engineEnv = "MYDB_TEST_WORKER_ENGINE" // its Docker engine; empty means the machine's
 )
 
 func TestMain(m *testing.M) {
@@ -52,7 +52,7 @@ func beWorker() error {
 	if err != nil {
 		return err
 	}
-	runtime, err := swarm.New(ctx, swarm.Options{})
+	runtime, err := swarm.New(ctx, swarm.Options{Host: os.Getenv(engineEnv)})
 	if err != nil {
 		return err
 	}
@@ -139,17 +139,25 @@ type site struct {
 	key     string
 	pool    *pgxpool.Pool
 	service *core.Service
-	runtime *swarm.Runtime
+	runtime *swarm.Runtime   // on the manager
+	nodes   []*swarm.Runtime // on each node
+	engines []string         // addresses of the nodes' engines; the manager's is first
 	actor   core.Actor
 }
 
+// newSite makes a site on the machine's own engine.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	if os.Getenv("MYDB_TEST_DOCKER") == "" || testing.Short() {
 		t.Skip("needs a Docker engine in Swarm mode: run `make test`, which sets MYDB_TEST_DOCKER")
 	}
+	return newSiteOn(t, "")
+}
+
+func newSiteOn(t *testing.T, engines ...string) *site {
+	t.Helper()
 	_, appURL := coretest.Database(t)
-	s := &site{t: t, url: appURL, pool: coretest.Pool(t, appURL)}
+	s := &site{t: t, url: appURL, pool: coretest.Pool(t, appURL), engines: engines}
 	var err error
 	if s.key, err = crypt.NewKey(); err != nil {
 		t.Fatal(err)
@@ -158,9 +166,14 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.runtime, err = swarm.New(t.Context(), swarm.Options{}); err != nil {
-		t.Fatal(err)
+	for _, host := range engines {
+		r, err := swarm.New(t.Context(), swarm.Options{Host: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.nodes = append(s.nodes, r)
 	}
+	s.runtime = s.nodes[0]
 	find, err := s.runtime.Images(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -206,8 +219,13 @@ func (s *site) removeAll() {
 		s.t.Error(err)
 	}
 	for _, id := range ids {
-		if err := errors.Join(s.runtime.Remove(ctx, id), s.runtime.RemoveVolume(ctx, id)); err != nil {
+		if err := s.runtime.Remove(ctx, id); err != nil {
 			s.t.Errorf("clean up: %v", err)
+		}
+		for _, node := range s.nodes {
+			if err := node.RemoveVolume(ctx, id); err != nil {
+				s.t.Errorf("clean up: %v", err)
+			}
 		}
 	}
 }
@@ -225,11 +243,13 @@ func (s *site) create(c core.Create) core.Receipt {
 	return r
 }
 
-// worker starts a worker process, which is killed when the test ends.
-func (s *site) worker(crash string) *exec.Cmd {
+// worker starts a worker process on the manager, which is killed when the test ends.
+func (s *site) worker(crash string) *exec.Cmd { return s.workerOn(s.engines[0], crash) }
+
+func (s *site) workerOn(host, crash string) *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash)
+	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host)
 	var out strings.Builder
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
@@ -310,7 +330,7 @@ func TestCreateSurvivesKill(t *testing.T) {
 		t.Run(crash, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			r := s.create(core.Create{})
+			r := s.create(core.Create{InitSQL: "create table once (i int)"}) // a second run would fail
 			first := s.worker(crash)
 			if err := first.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
 				t.Fatalf("the first worker ended with %v; want killed", err)
@@ -360,33 +380,46 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		t.Fatalf("create ended as %+v; want it to tell of the table that is not there", o)
 	}
 	s.checkGone(r.Database.ID)
-	again := s.create(core.Create{Name: "other"}) // and the name is free
-	_ = again
 	if _, err := s.service.Do(t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Command: core.Create{Engine: "postgres", Name: "genomes"}}); err != nil {
 		t.Errorf("the name of a failed create is not free: %v", err)
 	}
 }
 
-// checkGone waits until nothing carries the instance's label any more.
+// checkGone waits until nothing carries the instance's label any more, on no node.
 func (s *site) checkGone(id string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 60*time.Second)
 	defer cancel()
-	for _, kind := range []string{"service", "secret", "volume"} {
-		for {
-			out, err := exec.CommandContext(ctx, "docker", kind, "ls", "-q", "--filter", "label=dev.mydb.instance="+id).Output()
-			if err != nil {
-				s.t.Fatalf("the %s of a failed create stays: %v", kind, err)
-			}
-			if len(out) == 0 {
-				break
-			}
+	for _, host := range s.engines {
+		kinds := []string{"volume"}
+		if host == s.engines[0] {
+			kinds = []string{"service", "secret", "volume"}
+		}
+		for _, kind := range kinds {
+			s.awaitNone(ctx, host, kind, id)
 		}
 	}
 	var ports, secrets int
 	err := s.pool.QueryRow(ctx, "select (select count(*) from ports where instance_id = $1), (select count(*) from secrets where instance_id = $1)", id).Scan(&ports, &secrets)
 	if err != nil || ports+secrets != 0 {
 		s.t.Errorf("%d ports and %d secrets stay, %v", ports, secrets, err)
+	}
+}
+
+func (s *site) awaitNone(ctx context.Context, host, kind, id string) {
+	s.t.Helper()
+	for {
+		cmd := exec.CommandContext(ctx, "docker", kind, "ls", "-q", "--filter", "label=dev.mydb.instance="+id)
+		if host != "" {
+			cmd.Env = append(os.Environ(), "DOCKER_HOST="+host)
+		}
+		out, err := cmd.Output()
+		if err != nil {
+			s.t.Fatalf("a %s of a failed create stays: %v", kind, err)
+		}
+		if len(out) == 0 {
+			return
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ type Engine interface {
 	// Ping reports whether the server accepts MyDB's admin account at s. It makes one attempt and does not wait.
 	Ping(ctx context.Context, s Server, adminPassword string) error
 	// Provision makes the scientist's role, database, rights and listed extensions, and runs the init script as the scientist.
-	// It is idempotent, but for the init script, which runs exactly when InitSQL is not empty.
+	// It is idempotent: also the init script runs once, however often this is called.
 	// Errors that a retry cannot mend are a *RefusedError.
 	Provision(ctx context.Context, s Server, adminPassword string, t Tenant) error
 	// Prove logs in as the scientist and creates, writes, reads and drops a table. Only then may anybody say "ready".

@@ -14,11 +14,17 @@ import (
 )
 
 // runInit runs the scientist's init script as the scientist, all statements in one message. Unless the script says begin and
-// commit itself, it is one transaction: it happens as a whole or not at all.
+// commit itself, it is one transaction: it happens as a whole or not at all, and once, because the same transaction leaves a
+// mark that a later attempt finds.
 func runInit(ctx context.Context, s engine.Server, t engine.Tenant) error {
 	conn, err := dial(ctx, s, login{user: t.Username, password: t.Password, database: t.Database})
 	if err != nil {
 		return fmt.Errorf("run the init script: %w", err)
+	}
+	var done bool
+	if err := conn.QueryRow(ctx, initMarkQuery, t.Database, initMark).Scan(&done); err != nil || done {
+		hangUp(conn)
+		return err
 	}
 	// Read by hand: pgx would wait for ever after a COPY ... FROM STDIN, for which there is no data.
 	hijacked, err := conn.PgConn().Hijack()
@@ -35,13 +41,25 @@ func runInit(ctx context.Context, s engine.Server, t engine.Tenant) error {
 	})
 	defer stop()
 
-	if err := converse(hijacked.Frontend, t.InitSQL); err != nil {
+	if err := converse(hijacked.Frontend, t.InitSQL+"\n;\n"+setInitMark(t.Database)); err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(ctx.Err(), err)
 		}
 		return initRefusal(t.InitSQL, err)
 	}
 	return nil
+}
+
+// The mark of a script that has run is a setting of the database. A database's owner may only set parameters that exist, so it is
+// one that is off everywhere and is set to off.
+const (
+	initMark      = "trace_notify=off"
+	initMarkQuery = `select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+		where d.datname = $1 and s.setrole = 0 and $2 = any (s.setconfig))`
+)
+
+func setInitMark(database string) string {
+	return "alter database " + quote(database) + " set trace_notify = off"
 }
 
 // errCopyFromStdin is an init script that wants data from its client.
