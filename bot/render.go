@@ -187,11 +187,7 @@ func renderCard(c card) string {
 	out += "\n" + passwordSentence(c) + "\n\nOnce on your computer, which also keeps the password for you:\n" + fenced("mydb connect "+i.Name+" --save")
 	for _, s := range c.snippets {
 		if slices.Contains(cardTools, s.Tool) {
-			out += "\n\n" + s.Title
-			if strings.Contains(s.Text, core.CAFile) { // only shells know ~
-				out += ", with your home directory in place of ~"
-			}
-			out += "\n" + fenced(s.Text)
+			out += "\n\n" + s.Title + "\n" + fenced(s.Text)
 		}
 	}
 	return out + "\n\nMore tools: " + c.page

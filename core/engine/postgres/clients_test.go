@@ -131,7 +131,7 @@ func TestSnippetsConnect(t *testing.T) {
 				t.Skip("needs PostgreSQL's JDBC driver, Debian's libpostgresql-jdbc-java")
 			}
 			hostFile(t, d.home, "Connect.java", 0o644, []byte(javaProgram))
-			expect(t, d.command("java", "-Duser.home="+d.home, "-Dorg.postgresql.pgpassfile="+filepath.Join(d.home, ".pgpass"),
+			expect(t, d.command("java", "-Duser.home="+d.home, "-Dorg.postgresql.pgpassfile="+filepath.Join(d.home, ".pgpass"), "-Dorg.postgresql.pgservicefile="+filepath.Join(d.home, ".pg_service.conf"),
 				"-cp", jar, filepath.Join(d.home, "Connect.java"), d.snippet(t, "jdbc")), "PostgreSQL")
 		})
 		t.Run("no snippet trusts a stranger", func(t *testing.T) {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"encoding/json"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,15 +9,15 @@ import (
 	"github.com/mydb-project/mydb/core/engine"
 )
 
-// Snippets are the ways to connect. Tools built on libpq name the card's entry in ~/.pg_service.conf, which ServiceEntry
-// renders; they and JDBC find the password in ~/.pgpass, which PassfileLine renders. So none of them holds a password, and all
-// verify the server's certificate.
+// Snippets are the ways to connect. All name the card's entry in ~/.pg_service.conf, which ServiceEntry renders, and find the
+// password in ~/.pgpass, which PassfileLine renders. So none of them holds a password or the path of somebody's home directory,
+// and all verify the server's certificate. JDBC reads both files since version 42.3 of its driver.
 func (Engine) Snippets(c engine.Card) []engine.Snippet {
 	service := "service=" + conninfoValue(c.Name)
 	sqlalchemy := "postgresql+psycopg:///?service=" + percent(c.Name)
 	return []engine.Snippet{
 		{Tool: "psql", Title: "psql", Language: "shell", Text: "psql " + shellWord(service)},
-		{Tool: "uri", Title: "URI (any libpq tool)", Language: "text", Text: uri(c)},
+		{Tool: "uri", Title: "URI (any libpq tool)", Language: "text", Text: "postgresql:///?service=" + percent(c.Name)},
 		{Tool: "psycopg", Title: "Python (psycopg)", Language: "python", Text: lines(
 			"import psycopg",
 			"",
@@ -44,7 +43,7 @@ func (Engine) Snippets(c engine.Card) []engine.Snippet {
 			"conn = LibPQ.Connection("+juliaLiteral(service)+")",
 			`execute(conn, "select version()")`,
 		)},
-		{Tool: "jdbc", Title: "JDBC (the password comes from ~/.pgpass)", Language: "text", Text: jdbc(c)},
+		{Tool: "jdbc", Title: "JDBC (driver 42.3 or newer)", Language: "text", Text: "jdbc:postgresql://?service=" + percent(c.Name)},
 		{Tool: "jupyter", Title: "Jupyter (jupysql)", Language: "python", Text: lines(
 			"%load_ext sql",
 			"%sql "+sqlalchemy,
@@ -75,25 +74,8 @@ func PassfileLine(c engine.Card, password string) string {
 	return strings.Join([]string{escape(c.Host), strconv.Itoa(c.Port), "*", escape(c.Username), escape(password)}, ":") + "\n"
 }
 
-// uri is the whole truth in one line, for tools that know no service file.
-func uri(c engine.Card) string {
-	return "postgresql://" + percent(c.Username) + "@" + address(c) + "/" + percent(c.Database) +
-		"?sslmode=verify-full&sslrootcert=" + percentPath(c.CAPath)
-}
-
-func jdbc(c engine.Card) string {
-	return "jdbc:postgresql://" + address(c) + "/" + percent(c.Database) +
-		"?user=" + percent(c.Username) + "&sslmode=verify-full&sslrootcert=" + percentPath(c.CAPath)
-}
-
-// address is host:port, with the brackets that IPv6 needs.
-func address(c engine.Card) string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
-
 // percent escapes for any part of a URL. libpq does not read "+" as a blank.
 func percent(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
-// percentPath leaves the slashes of a path readable, which a query may hold.
-func percentPath(s string) string { return strings.ReplaceAll(percent(s), "%2F", "/") }
 
 // conninfoValue quotes a value of a libpq connection string where that is needed.
 func conninfoValue(s string) string {
