@@ -209,7 +209,8 @@ func catalogueCommand() *cobra.Command {
 }
 
 func keyCommand() *cobra.Command {
-	key := &cobra.Command{Use: "key", Short: "Make the key that seals stored secrets and backups"}
+	// Without a function of its own, cobra takes any word after it for fine.
+	key := simple("key", "Make the key that seals stored secrets and backups", (*cobra.Command).Help)
 	key.AddCommand(&cobra.Command{
 		Use: "new FILE", Short: "Make a new key file, which must not exist yet", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,14 +65,12 @@ func Load(environ []string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := env.ParseWithOptions(&c, env.Options{Environment: vars}); err != nil {
-		return c, explain(err, vars)
-	}
+	told, errs := explain(env.ParseWithOptions(&c, env.Options{Environment: vars}), vars)
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Listen
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	return c, errors.Join(append(c.check(), unknown(vars)...)...)
+	return c, errors.Join(slices.Concat(errs, c.check(told), unknown(vars))...)
 }
 
 // withFiles fills NAME from the file that NAME_FILE names.
@@ -97,13 +96,16 @@ func withFiles(vars map[string]string) (map[string]string, error) {
 	return vars, errors.Join(errs...)
 }
 
-// explain names the variable, its value unless it is a secret, and what is allowed.
-func explain(err error, vars map[string]string) error {
+// explain names each variable that could not be read, its value unless it is a secret, and what is allowed. told has their names.
+func explain(err error, vars map[string]string) (told map[string]bool, errs []error) {
+	if err == nil {
+		return nil, nil
+	}
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return err
+		return nil, []error{err}
 	}
-	var errs []error
+	told = map[string]bool{}
 	for _, e := range all.Errors {
 		var parse env.ParseError
 		if !errors.As(e, &parse) {
@@ -111,9 +113,11 @@ func explain(err error, vars map[string]string) error {
 			continue
 		}
 		field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
-		errs = append(errs, wrong(field.Tag.Get("env"), vars[field.Tag.Get("env")], allowedFor(parse)))
+		name := field.Tag.Get("env")
+		told[name] = true
+		errs = append(errs, wrong(name, vars[name], allowedFor(parse)))
 	}
-	return errors.Join(errs...)
+	return told, errs
 }
 
 func allowedFor(e env.ParseError) string {
@@ -127,10 +131,11 @@ func wrong(name, value, allowed string) error {
 	return fmt.Errorf("%s is %q: %s", name, value, allowed)
 }
 
-func (c Config) check() []error {
+// check looks at all that could be read, which is all but what was told already.
+func (c Config) check(told map[string]bool) []error {
 	var errs []error
 	add := func(bad bool, name, value, allowed string) {
-		if bad {
+		if bad && !told[name] {
 			errs = append(errs, wrong(name, value, allowed))
 		}
 	}

@@ -29,6 +29,18 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestLoadSaysAllThatIsWrong(t *testing.T) {
+	_, err := config.Load([]string{"MYDB_PORT_RANGE=30-20", "MYDB_CREATE_TIMEOUT=soon", "MYDB_PUBLISH=mesh", "MYDB_LISTNE=:80"})
+	if err == nil {
+		t.Fatal("Load takes four wrong values")
+	}
+	for _, name := range []string{"MYDB_PORT_RANGE", "MYDB_CREATE_TIMEOUT", "MYDB_PUBLISH", "MYDB_LISTNE"} {
+		if n := strings.Count(err.Error(), name); n != 1 {
+			t.Errorf("the error names %s %d times; want once:\n%v", name, n, err)
+		}
+	}
+}
+
 func TestLoadDefaultsAndFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
 	if err := os.WriteFile(file, []byte("postgres://a:b@h/d\n"), 0o600); err != nil {
