@@ -152,6 +152,7 @@ func (a *App) startPortal(ctx context.Context) error {
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
+	a.server.RegisterOnShutdown(handler.Close) // streams of progress would never end by themselves
 	go func() {
 		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("serve: %w", err)
@@ -160,7 +161,7 @@ func (a *App) startPortal(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) portal() (http.Handler, error) {
+func (a *App) portal() (*portal.Server, error) {
 	directory, err := local.New(a.Service)
 	if err != nil {
 		return nil, err
@@ -222,7 +223,7 @@ func (a *App) Stop(ctx context.Context) error {
 		a.listen()
 	}
 	if a.server != nil {
-		soon, cancel := context.WithTimeout(ctx, time.Second) // streams of progress never end by themselves
+		soon, cancel := context.WithTimeout(ctx, stopTimeout/3)
 		defer cancel()
 		if err := a.server.Shutdown(soon); err != nil {
 			errs = append(errs, a.server.Close())

@@ -95,7 +95,7 @@ func renderStatus(i core.Instance, op *core.Operation, title string) string {
 		if len(i.Extensions) > 0 {
 			row("Extensions", strings.Join(i.Extensions, ", "))
 		}
-		row("Backup policy", i.Backup)
+		row("Backups", i.Backup+" (a wish for now: this version makes none yet)")
 		if i.PHI {
 			row("Health data", "yes")
 		}

@@ -171,6 +171,8 @@ func Join(args []string) string {
 		key, value, isOption := strings.Cut(a, "=")
 		if isOption && optionKey.MatchString(strings.TrimLeft(key, "-")) {
 			out[i] = key + "=" + quote(value)
+		} else if len(a) > 1 && strings.HasPrefix(a, `"`) && strings.HasSuffix(a, `"`) {
+			out[i] = a // quoted for the chat already, as people do who know it
 		} else {
 			out[i] = quote(a)
 		}

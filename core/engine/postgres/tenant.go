@@ -56,7 +56,7 @@ func nameProblem(what, name string, reserved []string) string {
 	case name == "":
 		return fmt.Sprintf("The %s is missing.", what)
 	case !identifier.MatchString(name):
-		return fmt.Sprintf("The %s %q must start with a small letter or _, go on with small letters, digits and _, and have at most 63 of them.", what, name)
+		return fmt.Sprintf("The %s %.60q must start with a small letter or _, go on with small letters, digits and _, and have at most 63 of them.", what, name)
 	case strings.HasPrefix(name, "pg_"), strings.HasPrefix(name, "mydb"), slices.Contains(reserved, name):
 		return fmt.Sprintf("The %s %q is reserved; choose one that is not %s and does not start with pg_ or mydb.", what, name, strings.Join(reserved, ", "))
 	}
