@@ -110,7 +110,7 @@ func TestDatabaseFromCreateToConnect(t *testing.T) {
 	}
 	k.make(answer, nil)
 	k.hear(ada, "STATUS Genomes", "genomes is ready", "db1.example.org:25", "✓ start the server")
-	card := k.hear(ada, "connect genomes", "db1.example.org", "psql service=genomes", "postgresql://ada@db1.example.org:", "import psycopg",
+	card := k.hear(ada, "connect genomes", "db1.example.org", "psql service=genomes", "postgresql:///?service=genomes", "import psycopg",
 		"mydb connect genomes --save", "Its password waits for you")
 	if card.OperationID != "" {
 		t.Error("there is nothing to wait for any more")
