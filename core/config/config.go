@@ -198,7 +198,7 @@ func (c Config) ReadCatalogue() (engine.Catalogue, error) {
 	if err != nil {
 		return engine.Catalogue{}, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	cat, err := engine.ReadCatalogue(f)
 	if err != nil {
 		return cat, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)

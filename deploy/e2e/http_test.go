@@ -144,7 +144,7 @@ func (b *browser) text() string {
 	lines := []string{fmt.Sprintf("%d %s", b.status, http.StatusText(b.status)), b.at.RequestURI()}
 	b.page.Find("body").Find("*").Each(func(_ int, s *goquery.Selection) {
 		switch goquery.NodeName(s) {
-		case "h1", "h2", "h3", "p", "li", "dt", "dd", "td", "th", "label", "legend", "summary", "pre":
+		case "h1", "h2", "h3", "p", "li", "dt", "dd", "td", "th", "label", "legend", "summary", "pre", "textarea":
 			if line := words(s.Text()); line != "" {
 				lines = append(lines, line)
 			}

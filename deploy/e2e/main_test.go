@@ -30,7 +30,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // of what stays, the system's cleaning takes care
+	defer os.RemoveAll(dir)
 	binaryDir = dir
 	return m.Run()
 }

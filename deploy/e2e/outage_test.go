@@ -1,49 +1,99 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// TestMetadataDatabaseGone takes the metadata database away while a database is being created. MyDB says so for as long as it
-// lasts, and then goes on where it was.
+// TestMetadataDatabaseGone takes the metadata database away while a scientist waits for a database in the terminal. MyDB says so
+// for as long as it lasts, at every door, and then goes on where it was. The terminal waits that long too.
 func TestMetadataDatabaseGone(t *testing.T) {
 	t.Parallel()
 	needPsql(t)
 	s := newSite(t)
-	metadata := newProxy(t, "tcp", freeAddress(t), hostOf(t, s.appURL))
+	metadata := newProxy(t, "tcp", s.spare, hostOf(t, s.appURL))
 	s.start("MYDB_DATABASE_URL=" + strings.Replace(s.appURL, metadata.target, metadata.listen, 1))
+	visitor := s.visitor()
+	neverBroken := s.watchAnswers()
 	gone := metadata.when("wait until the server answers", metadata.cut) // the name of a step, as it is written down
-	d, o := s.create("genomes")
+	terminal := s.chat("create", "postgres", "genomes")
 	await(t, gone, "the step in which the database goes away")
 
 	// Longer than any try again at once, which a short outage would be over before.
 	const outage = 15 * time.Second
 	began := time.Now()
 	s.poll(2*outage, "the outage is long enough", func() bool {
-		s.checkUnavailable()
+		s.checkUnavailable(visitor)
 		return time.Since(began) > outage
 	})
 	metadata.restore()
 	s.poll(startLimit, "the server is ready again", func() bool { status, _ := s.get("/readyz"); return status == http.StatusOK })
-	d = s.awaitReady(d, o)
-	s.checkOnce(d, o)
+	if err := terminal.end(t); err != nil || !strings.Contains(terminal.output.String(), "How to connect to genomes") {
+		t.Errorf("the terminal ended with %v, after an outage of %s:\n%s", err, outage, terminal.output.String())
+	}
+	neverBroken()
+	d := s.database("genomes")
+	s.checkOnce(d)
 	if got := s.psql(d)("create table samples (id int); select 'usable'"); got != "usable" {
 		t.Errorf("psql = %q", got)
 	}
-	second := s.awaitReady(s.create("variants"))
-	if second.Port == d.Port {
-		t.Errorf("both databases are on port %d", d.Port)
-	}
+	s.awaitReady(s.create("variants"))
 	s.stop()
 }
 
+// visitor is somebody who has logged in to the portal.
+func (s *site) visitor() *browser {
+	s.t.Helper()
+	b, err := newBrowser(s.url())
+	if err == nil {
+		err = errors.Join(b.open("/login"), b.fill("login", "scientist"), b.fill("password", password), b.press("Log in"))
+	}
+	if err != nil || b.status != http.StatusOK || b.at.Path != "/" {
+		s.t.Fatalf("log in: %v, %d at %s", err, b.status, b.at)
+	}
+	return b
+}
+
+// watchAnswers asks for the list of databases again and again, and checks in the end that it either came or could not be had:
+// nobody ever read of an internal error, and nobody waited in vain.
+func (s *site) watchAnswers() (check func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	token, wrong := s.token(), ""
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for wrong == "" {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			if status, body := s.send(http.MethodGet, "/api/v1/databases", token, ""); status != http.StatusOK && status != http.StatusServiceUnavailable {
+				wrong = fmt.Sprint(status, " ", body)
+			}
+		}
+	}()
+	check = sync.OnceFunc(func() {
+		close(stop)
+		<-stopped
+		if wrong != "" {
+			s.t.Errorf("the API answered %s; want 200 or 503 at any time", wrong)
+		}
+	})
+	s.t.Cleanup(check)
+	return check
+}
+
 // checkUnavailable wants every door to say that the metadata database is gone, soon, and the process to live.
-func (s *site) checkUnavailable() {
+func (s *site) checkUnavailable(visitor *browser) {
 	s.t.Helper()
 	if s.server.hasEnded() {
 		s.t.Fatalf("the server ended: %v", s.server.err)
@@ -57,6 +107,9 @@ func (s *site) checkUnavailable() {
 		if status, body := s.scientist(call.method, call.path, call.body); status != http.StatusServiceUnavailable || !strings.Contains(body, sentence) {
 			s.t.Fatalf("%s %s without a metadata database: %d %s; want 503 and %q", call.method, call.path, status, body, sentence)
 		}
+	}
+	if err := visitor.open("/"); err != nil || visitor.status != http.StatusServiceUnavailable || !strings.Contains(visitor.text(), sentence) {
+		s.t.Fatalf("the portal without a metadata database: %v %s; want 503 and %q", err, visitor.text(), sentence)
 	}
 	if status, body := s.get("/readyz"); status != http.StatusServiceUnavailable {
 		s.t.Fatalf("/readyz without a metadata database: %d %s; want 503", status, body)
@@ -98,7 +151,7 @@ func TestEngineGone(t *testing.T) {
 	}
 	docker.restore()
 	d = s.awaitReady(d, o)
-	s.checkOnce(d, o)
+	s.checkOnce(d)
 	if got := s.psql(d)("select 'usable'"); got != "usable" {
 		t.Errorf("psql = %q", got)
 	}
@@ -120,6 +173,9 @@ func TestStopWhileCreating(t *testing.T) {
 	hangs := docker.when("/services/create", docker.stall)
 	d, o := s.create("genomes")
 	await(t, hangs, "the engine is asked for a service")
+	if now := s.database("genomes"); now.State != "creating" {
+		t.Errorf("the state while the engine hangs is %q; want creating", now.State)
+	}
 	s.stop()
 	if got := psql("select count(*) from samples"); got != "2" {
 		t.Errorf("psql while MyDB is stopped = %q; want 2", got)
@@ -131,7 +187,7 @@ func TestStopWhileCreating(t *testing.T) {
 
 	s.start("MYDB_DOCKER_HOST=unix://" + docker.listen)
 	d = s.awaitReady(d, o)
-	s.checkOnce(d, o)
+	s.checkOnce(d)
 	if got := s.psql(d)("select 'usable'"); got != "usable" {
 		t.Errorf("psql = %q", got)
 	}

@@ -24,9 +24,10 @@ import (
 //	await OPERATION                      wait for the end of an operation, and print it
 //	keep PATH NAME                       keep a part of the latest answer, such as operation.id, in a variable
 //	save FILE                            write the latest answer into a file
-//	page open PATH | fill FIELD VALUE | press BUTTON | wait | keep SELECTOR NAME
+//	page open PATH | fill FIELD VALUE | press BUTTON | wait | keep SELECTOR NAME | lacks SELECTOR
 //	                                     use the portal as a browser without JavaScript does. Prints the page's text;
 //	                                     wait loads it again for as long as it asks for that
+//	ready                                wait until a server that was started otherwise is ready
 //	count SQL                            print a number from the metadata database
 //	gone ID                              wait until the engine has nothing of a database any more
 func TestScript(t *testing.T) {
@@ -37,7 +38,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": command((*script).start), "stop": command((*script).stop), "api": command((*script).api),
 			"await": command((*script).await), "keep": command((*script).keep), "save": command((*script).save),
-			"page": command((*script).page), "count": command((*script).count), "gone": command((*script).gone),
+			"page": command((*script).page), "count": command((*script).count), "gone": command((*script).gone), "ready": command((*script).ready),
 		},
 	})
 }
@@ -102,6 +103,13 @@ func (s *script) start(ts *testscript.TestScript, args []string) {
 	var err error
 	s.browser, err = newBrowser(s.site.url())
 	ts.Check(err)
+}
+
+func (s *script) ready(_ *testscript.TestScript, _ []string) {
+	s.site.poll(startLimit, "the server is ready", func() bool {
+		status, _ := s.site.get("/readyz")
+		return status == http.StatusOK
+	})
 }
 
 func (s *script) stop(_ *testscript.TestScript, _ []string) { s.site.stop() }
@@ -218,8 +226,13 @@ func (s *script) page(ts *testscript.TestScript, args []string) {
 		}
 		ts.Setenv(args[2], words(found.Text()))
 		return
+	case verb == "lacks" && len(args) == 2:
+		if n := b.page.Find(args[1]).Length(); n != 0 {
+			ts.Fatalf("the page has %d of %s", n, args[1])
+		}
+		return
 	default:
-		ts.Fatalf("usage: page open PATH | fill FIELD VALUE | press BUTTON | wait | keep SELECTOR NAME")
+		ts.Fatalf("usage: page open PATH | fill FIELD VALUE | press BUTTON | wait | keep SELECTOR NAME | lacks SELECTOR")
 	}
 	fmt.Fprint(ts.Stdout(), b.text())
 }

@@ -42,13 +42,15 @@ type site struct {
 	stateDir string
 	listen   string
 	ports    portRange
-	server   *server
+	spare    string // an address for a proxy; the system gives it to nobody while the proxy is shut
+	server   *process
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
 	needEngine(t)
 	s := &site{t: t, binary: binary(t), stateDir: t.TempDir(), listen: freeAddress(t), ports: takePorts()}
+	s.spare = fmt.Sprintf("127.0.0.1:%d", s.ports.last+1)
 	s.ownerURL, s.appURL = coretest.Empty(t)
 	t.Cleanup(s.removeAll)
 	return s
@@ -68,7 +70,7 @@ var portsTaken atomic.Int32
 func takePorts() portRange {
 	const each, perRun = 8, 160
 	first := 27000 + os.Getpid()%16*perRun + int(portsTaken.Add(1)-1)*each%perRun
-	return portRange{first, first + each - 1}
+	return portRange{first, first + each - 2} // the last is spare
 }
 
 func freeAddress(t testing.TB) string {
@@ -110,16 +112,9 @@ func (s *site) start(settings ...string) {
 	if s.server != nil {
 		s.t.Fatal("the server runs already")
 	}
-	p := &server{cmd: exec.Command(s.binary, "dev"), ended: make(chan struct{})}
-	p.cmd.Env = s.environment(settings)
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
+	p := s.launch(s.environment(settings), "dev")
 	s.server = p
-	go p.wait()
 	s.t.Cleanup(func() {
-		p.kill()
 		if s.t.Failed() {
 			s.t.Logf("the server said:\n%s", p.output.String())
 		}
@@ -153,20 +148,40 @@ func (s *site) stop() {
 	s.t.Logf("the server ended %s after Ctrl-C", time.Since(began).Round(time.Millisecond))
 }
 
-// server is one process of the binary.
-type server struct {
+// chat starts the terminal's program with one command of the scientist.
+func (s *site) chat(words ...string) *process {
+	s.t.Helper()
+	return s.launch([]string{"HOME=" + s.stateDir, "MYDB_URL=" + s.url(), "MYDB_TOKEN_FILE=" + s.tokenFile()}, slices.Concat([]string{"chat"}, words)...)
+}
+
+// launch starts a process of the binary, which is killed when the test ends.
+func (s *site) launch(env []string, args ...string) *process {
+	s.t.Helper()
+	p := &process{cmd: exec.Command(s.binary, args...), ended: make(chan struct{})}
+	p.cmd.Env = env
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go p.wait()
+	s.t.Cleanup(p.kill)
+	return p
+}
+
+// process is one process of the binary.
+type process struct {
 	cmd    *exec.Cmd
 	output buffer
 	ended  chan struct{}
 	err    error // how it ended, once it has
 }
 
-func (p *server) wait() {
+func (p *process) wait() {
 	p.err = p.cmd.Wait()
 	close(p.ended)
 }
 
-func (p *server) hasEnded() bool {
+func (p *process) hasEnded() bool {
 	select {
 	case <-p.ended:
 		return true
@@ -175,8 +190,19 @@ func (p *server) hasEnded() bool {
 	}
 }
 
-func (p *server) kill() {
-	p.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
+// end waits for the process to end by itself.
+func (p *process) end(t testing.TB) error {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(createLimit):
+		t.Fatalf("waited %s in vain for the end of %s", createLimit, p.cmd)
+	}
+	return p.err
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.ended
 }
 
@@ -286,9 +312,18 @@ func (s *site) awaitReady(d database, o operation) database {
 	if o.State != "done" {
 		s.t.Fatalf("the create of %s ended as %+v", d.Name, o)
 	}
-	status, body := s.scientist(http.MethodGet, "/databases/"+d.ID, "")
-	if err := json.Unmarshal([]byte(body), &d); status != http.StatusOK || err != nil || d.State != "ready" {
-		s.t.Fatalf("database %s: %d %v %s", d.Name, status, err, body)
+	if d = s.database(d.ID); d.State != "ready" {
+		s.t.Fatalf("after its create, %s is %s", d.Name, d.State)
+	}
+	return d
+}
+
+// database reads a database, by name or id.
+func (s *site) database(name string) (d database) {
+	s.t.Helper()
+	status, body := s.scientist(http.MethodGet, "/databases/"+name, "")
+	if err := json.Unmarshal([]byte(body), &d); status != http.StatusOK || err != nil {
+		s.t.Fatalf("database %s: %d %v %s", name, status, err, body)
 	}
 	return d
 }
@@ -337,14 +372,14 @@ func (s *site) withMetadata(do func(context.Context, *pgx.Conn) error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's connection
+	defer conn.Close(ctx)
 	if err := do(ctx, conn); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 // checkOnce counts what a create leaves: one of each, however often it was interrupted.
-func (s *site) checkOnce(d database, o operation) {
+func (s *site) checkOnce(d database) {
 	s.t.Helper()
 	for _, kind := range []string{"service", "volume", "secret"} {
 		if left := s.labelled(kind, d.ID); len(left) != 1 {
@@ -357,7 +392,8 @@ func (s *site) checkOnce(d database, o operation) {
 	if n := s.query("select count(*) from audit where instance_id = $1 and action = 'create' and outcome in ('done', 'failed')", d.ID); n != 1 {
 		s.t.Errorf("the end of creating %s was recorded %d times; want once", d.Name, n)
 	}
-	if n := s.query("select count(*) from river_job where args ->> 'operation_id' = $1 and state not in ('completed', 'discarded')", o.ID); n != 0 {
+	if n := s.query(`select count(*) from river_job j join operations o on o.id = j.args ->> 'operation_id'
+		where o.instance_id = $1 and j.state not in ('completed', 'discarded')`, d.ID); n != 0 {
 		s.t.Errorf("%d jobs of %s are left", n, d.Name)
 	}
 }
@@ -393,7 +429,7 @@ func (s *site) removeAll() {
 			s.poll(createLimit, "the "+kind+" of "+id+" is gone", func() bool {
 				left := s.labelled(kind, id)
 				if len(left) > 0 {
-					exec.Command("docker", slices.Concat([]string{kind, "rm"}, left)...).Run() //nolint:errcheck // tried again until it is gone
+					_ = exec.Command("docker", slices.Concat([]string{kind, "rm"}, left)...).Run() // tried again until it is gone
 				}
 				return len(left) == 0
 			})
