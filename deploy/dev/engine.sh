@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 # Two files of our own, so that `down` can tell the engine started here from one that belongs to the machine.
 pid_file=/run/mydb-dockerd.pid
 log_file=/var/log/mydb-dockerd.log
-lock_file=/run/lock/mydb-engine.lock
+lock_file=/run/mydb-engine.lock
 
 main() {
   case ${1:-} in
