@@ -67,9 +67,9 @@ func table(fill func(row func(...string))) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fill(func(cells ...string) {
-		fmt.Fprintln(w, strings.Join(cells, "\t")) //nolint:errcheck // a strings.Builder takes everything
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	})
-	w.Flush() //nolint:errcheck // a strings.Builder takes everything
+	w.Flush()
 	return fenced(strings.TrimRight(b.String(), "\n"))
 }
 

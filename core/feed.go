@@ -82,8 +82,8 @@ func (s *Service) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn := (*pgxpool.Conn)(pooled).Hijack()     // it holds a LISTEN, so it must not go back into the pool
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is lost with it
+	conn := (*pgxpool.Conn)(pooled).Hijack() // it holds a LISTEN, so it must not go back into the pool
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, "listen mydb_operation"); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

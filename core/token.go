@@ -121,7 +121,7 @@ func (s *Service) Bearer(ctx context.Context, secret string) (Actor, error) {
 	if err != nil {
 		return Actor{}, fmt.Errorf("look up the token: %w", err)
 	}
-	return Actor{Person: r.Person, Scope: r.Scope}, nil
+	return Actor(r), nil
 }
 
 func tokenHash(secret string) []byte {

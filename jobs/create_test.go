@@ -89,7 +89,7 @@ func (c crasher) around(name string, do func() error) error {
 
 func (c crasher) here(place string) {
 	if c.at == place {
-		syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // nobody is left to read it
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
 }
@@ -256,8 +256,8 @@ func (s *site) workerOn(host, crash string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may have died by itself
-		cmd.Wait()         //nolint:errcheck // of the kill
+		cmd.Process.Kill()
+		cmd.Wait()
 		if s.t.Failed() {
 			s.t.Logf("worker (crash %q) said:\n%s", crash, out.String())
 		}
@@ -432,7 +432,7 @@ func TestBusyPortIsSkipped(t *testing.T) {
 	if err := hold.Start(); err != nil {
 		t.Skip("needs python3 to hold a port")
 	}
-	t.Cleanup(func() { hold.Process.Kill(); hold.Wait() }) //nolint:errcheck // of the kill
+	t.Cleanup(func() { hold.Process.Kill(); hold.Wait() })
 	s.worker("")
 	if o := s.await(r.Operation.ID); o.State != core.OperationDone {
 		t.Fatalf("create ended as %+v", o)

@@ -51,7 +51,7 @@ func (l *liveness) register(ctx context.Context) error {
 			on conflict (client_id) do update set missed_at = null`, l.clientID, l.nodeID)
 	}
 	if err != nil {
-		conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the first error counts
+		conn.Close(context.WithoutCancel(ctx))
 		return fmt.Errorf("take the worker's lock: %w", err)
 	}
 	l.conn = conn
@@ -81,7 +81,7 @@ func (l *liveness) beat(ctx context.Context) error {
 	if l.conn == nil || l.conn.Ping(ctx) != nil {
 		l.held.Store(false)
 		if l.conn != nil {
-			l.conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is dead
+			l.conn.Close(context.WithoutCancel(ctx))
 			l.conn = nil
 		}
 		if err := l.register(ctx); err != nil {
@@ -174,7 +174,7 @@ func (l *liveness) leave(ctx context.Context) {
 		l.log.Warn("the worker could not sign off; others will notice", "error", err)
 	}
 	if l.conn != nil {
-		l.conn.Close(ctx) //nolint:errcheck // the session ends either way
+		l.conn.Close(ctx)
 	}
 }
 

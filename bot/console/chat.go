@@ -113,7 +113,7 @@ func leaves(text string) bool {
 // atTerminal reads with history and completion. Ctrl-D leaves, Ctrl-C only drops the line that is being typed.
 func (c conversation) atTerminal(ctx context.Context) error {
 	line := liner.NewLiner()
-	defer line.Close() //nolint:errcheck // it gives the terminal back as far as it can
+	defer line.Close()
 	line.SetCtrlCAborts(true)
 	line.SetTabCompletionStyle(liner.TabPrints)
 	line.SetWordCompleter(complete)
@@ -188,7 +188,7 @@ func (c conversation) recall(line *liner.State) {
 	if err != nil {
 		return
 	}
-	defer f.Close()            //nolint:errcheck // it was only read
+	defer f.Close()
 	_, _ = line.ReadHistory(f) // as far as it can be read
 }
 

@@ -114,7 +114,7 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
 		return nil, c.unreachable(err)
@@ -143,7 +143,7 @@ func (c *Client) send(ctx context.Context, r request, accept string) (*http.Resp
 	if response.StatusCode < 300 {
 		return response, nil
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read as far as it matters
+	defer response.Body.Close()
 	return nil, c.refusal(response)
 }
 

@@ -31,8 +31,10 @@ func TestFind(t *testing.T) {
 		env           map[string]string
 		server, token string
 	}{
-		{name: "the command line comes first", o: console.FindOptions{Server: "https://a.example/", TokenFile: flag},
-			env: map[string]string{"MYDB_URL": "http://b", "MYDB_TOKEN": "mydb_env"}, server: "https://a.example", token: "mydb_flag"},
+		{
+			name: "the command line comes first", o: console.FindOptions{Server: "https://a.example/", TokenFile: flag},
+			env: map[string]string{"MYDB_URL": "http://b", "MYDB_TOKEN": "mydb_env"}, server: "https://a.example", token: "mydb_flag",
+		},
 		{name: "environment", env: map[string]string{"MYDB_URL": "http://b", "MYDB_PUBLIC_URL": "http://c", "MYDB_TOKEN": "mydb_env", "MYDB_TOKEN_FILE": named}, server: "http://b", token: "mydb_env"},
 		{name: "file named in the environment", env: map[string]string{"MYDB_PUBLIC_URL": "http://c", "MYDB_TOKEN_FILE": named}, server: "http://c", token: "mydb_named"},
 		{name: "development mode elsewhere", env: map[string]string{"MYDB_STATE_DIR": "state"}, server: "http://127.0.0.1:8080", token: "mydb_state"},

@@ -70,7 +70,7 @@ func (c *Client) listen(ctx context.Context, id string, tell func(core.Operation
 	if err != nil {
 		return last, false // the caller asks for the operation, and hears why
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing is lost with it
+	defer response.Body.Close()
 	if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		return last, false
 	}

@@ -44,7 +44,7 @@ func terminal(stream any) (fd int, ok bool) {
 	return fd, term.IsTerminal(fd)
 }
 
-func (s screen) say(text string) { fmt.Fprintln(s.out, plain(text)) } //nolint:errcheck // nobody else to tell
+func (s screen) say(text string) { fmt.Fprintln(s.out, plain(text)) }
 
 // fail tells an error and gives ErrFailed.
 func (s screen) fail(err error) error {
@@ -53,7 +53,7 @@ func (s screen) fail(err error) error {
 	if errors.As(err, &e) {
 		message = e.Message
 	}
-	fmt.Fprintln(s.err, plain(message)) //nolint:errcheck // nobody else to tell
+	fmt.Fprintln(s.err, plain(message))
 	return ErrFailed
 }
 
@@ -99,7 +99,7 @@ func (p *progress) tell(op core.Operation) {
 		if r := []rune(line); len(r) >= p.width {
 			line = string(r[:p.width-1]) // a line that wraps could not be erased
 		}
-		fmt.Fprint(p.out, eraseLine+line) //nolint:errcheck // nobody else to tell
+		fmt.Fprint(p.out, eraseLine+line)
 		return
 	}
 	for n, s := range op.Steps {
@@ -116,6 +116,6 @@ func (p *progress) tell(op core.Operation) {
 // end removes the line that changes.
 func (p *progress) end() {
 	if p.width > 0 {
-		fmt.Fprint(p.out, eraseLine) //nolint:errcheck // nobody else to tell
+		fmt.Fprint(p.out, eraseLine)
 	}
 }

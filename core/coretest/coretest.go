@@ -60,7 +60,7 @@ func Empty(t testing.TB) (ownerURL, appURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // a test's connection
+	defer conn.Close(t.Context())
 	if _, err := conn.Exec(t.Context(), "drop schema public cascade; create schema public"); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func makeTemplate(ctx context.Context, base string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's connection
+	defer conn.Close(ctx)
 	sql := fmt.Sprintf(`do $$ begin create role %[1]s login password '%[1]s'; exception when duplicate_object or unique_violation then null; end $$`, appRole)
 	if _, err := conn.Exec(ctx, sql); err != nil {
 		return "", err
@@ -178,7 +178,7 @@ func admin(t testing.TB, base, sql string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's connection
+	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

@@ -138,7 +138,7 @@ func (d *Mode) metadata(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is open on it
+	defer conn.Close(ctx)
 	if err := d.makeDatabase(ctx, conn, app); err != nil {
 		return fmt.Errorf("prepare the metadata Postgres: %w", err)
 	}

@@ -151,7 +151,7 @@ func (i *instance) awaitState(want jobs.TaskState) jobs.Status {
 	var got jobs.Status
 	eventually(i.t, func(ctx context.Context) (err error) {
 		if got, err = i.manager().Status(ctx, i.spec.InstanceID); err == nil && got.State != want {
-			return fmt.Errorf("state %s, problem %v; want %s", got.State, got.Problem, want)
+			return fmt.Errorf("state %s, problem %w; want %s", got.State, got.Problem, want)
 		}
 		return err
 	})
@@ -168,7 +168,7 @@ func (i *instance) awaitProblem(want jobs.Cause) *jobs.Problem {
 			return err
 		}
 		if got = st.Problem; got == nil || got.Cause != want {
-			return fmt.Errorf("state %s, problem %+v; want cause %s", st.State, got, want)
+			return fmt.Errorf("state %s, problem %+w; want cause %s", st.State, got, want)
 		}
 		return nil
 	})

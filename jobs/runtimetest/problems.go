@@ -56,7 +56,7 @@ func testNoRoom(t *testing.T, c Cluster) {
 	i := newInstance(t, c, 0)
 	i.spec.Size.CPUReserved, i.spec.Size.CPU = 4096, 4096
 	i.ensure()
-	i.awaitProblem(jobs.CauseCapacity)
+	_ = i.awaitProblem(jobs.CauseCapacity)
 	if st := i.awaitState(jobs.TaskPending); st.NodeID != "" {
 		t.Errorf("placed on %s", st.NodeID)
 	}
@@ -66,7 +66,7 @@ func testNodeUnknown(t *testing.T, c Cluster) {
 	i := newInstance(t, c, 0)
 	i.spec.NodeID = "0000000000000000000000000"
 	i.ensure()
-	i.awaitProblem(jobs.CauseCapacity)
+	_ = i.awaitProblem(jobs.CauseCapacity)
 }
 
 func testCrashLoop(t *testing.T, c Cluster) {
@@ -89,7 +89,7 @@ func testMemory(t *testing.T, c Cluster) {
 	i.hopeless("exec tail /dev/zero") // collects a line that never ends
 	i.spec.Size.Memory = 32 << 20
 	i.ensure()
-	i.awaitProblem(jobs.CauseMemory)
+	_ = i.awaitProblem(jobs.CauseMemory)
 }
 
 func testMended(t *testing.T, c Cluster) {
@@ -97,7 +97,7 @@ func testMended(t *testing.T, c Cluster) {
 	good := i.spec.Recipe.Image
 	i.spec.Recipe.Image = "mydb-dev/no-such-image:2"
 	i.ensure()
-	i.awaitProblem(jobs.CauseImage)
+	_ = i.awaitProblem(jobs.CauseImage)
 	i.spec.Recipe.Image = good
 	i.ensure()
 	i.query("select 'ready'")

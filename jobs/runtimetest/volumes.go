@@ -92,7 +92,7 @@ func testNodeAway(t *testing.T, c Cluster) {
 	must(t, err)
 	t.Cleanup(func() { _ = mend(context.Background()) }) // before the instance's own clean-up, which needs the node
 
-	i.awaitProblem(jobs.CauseCapacity)
+	_ = i.awaitProblem(jobs.CauseCapacity)
 	nodes, err := i.manager().Nodes(t.Context())
 	must(t, err)
 	if slices.ContainsFunc(nodes, func(n jobs.Node) bool { return n.ID == i.node.ID }) {
