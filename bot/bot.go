@@ -111,11 +111,7 @@ func (c conversation) list(ctx context.Context) (Answer, error) {
 }
 
 func (c conversation) status(ctx context.Context) (Answer, error) {
-	i, err := c.find(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
-	op, err := c.operation(ctx, i)
+	i, op, err := c.find(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -123,16 +119,12 @@ func (c conversation) status(ctx context.Context) (Answer, error) {
 }
 
 func (c conversation) connect(ctx context.Context) (Answer, error) {
-	i, err := c.find(ctx)
+	i, op, err := c.find(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
 	card := card{instance: i, page: c.page(i), owns: i.OwnerID == c.Actor.ID}
 	if i.State != core.StateReady && i.State != core.StateStopped {
-		op, err := c.operation(ctx, i)
-		if err != nil {
-			return Answer{}, err
-		}
 		answer := Answer{Text: renderNotReady(i, op), Name: i.Name}
 		if op != nil && !op.Finished() {
 			answer.OperationID = op.ID
@@ -164,37 +156,25 @@ func (c conversation) help(context.Context) (Answer, error) {
 	return Answer{Text: renderCommandHelp(command)}, nil
 }
 
-// find looks up the database that the message names. When there is none, the person's nearest name is proposed.
-func (c conversation) find(ctx context.Context) (core.Instance, error) {
+// find looks up the database that the message names, and the latest operation on it. When there is none, the person's nearest name is proposed.
+func (c conversation) find(ctx context.Context) (core.Instance, *core.Operation, error) {
 	name := c.values["name"]
-	i, err := c.service.Instance(ctx, c.Actor, name)
+	i, op, err := c.service.Look(ctx, c.Actor, name)
 	if core.CodeOf(err) != core.CodeNotFound {
-		return i, err
+		return i, op, err
 	}
 	mine, _, listErr := c.service.Instances(ctx, c.Actor, false, core.Page{Limit: core.MaxPage})
 	if listErr != nil {
-		return i, err // not knowing a proposal is no reason to fail otherwise
+		return i, op, err // not knowing a proposal is no reason to fail otherwise
 	}
 	names := make([]string, len(mine))
 	for n, m := range mine {
 		names[n] = m.Name
 	}
 	if near := nearest(name, names); near != "" {
-		return i, core.Errorf(core.CodeNotFound, "You have no database %q. Did you mean %s?", clip(name, 60), near)
+		return i, nil, core.Errorf(core.CodeNotFound, "You have no database %q. Did you mean %s?", clip(name, 60), near)
 	}
-	return i, err
-}
-
-// operation is the latest on an instance; nil when there was none.
-func (c conversation) operation(ctx context.Context, i core.Instance) (*core.Operation, error) {
-	if i.OperationID == nil {
-		return nil, nil //nolint:nilnil // no operation is an ordinary value
-	}
-	op, err := c.service.Operation(ctx, c.Actor, *i.OperationID)
-	if err != nil {
-		return nil, err
-	}
-	return &op, nil
+	return i, op, err
 }
 
 // title is an engine's name as its makers write it, or the word when this binary does not know the engine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -454,4 +455,35 @@ func FuzzCheckName(f *testing.F) {
 			t.Errorf("%q: %v", name, err)
 		}
 	})
+}
+
+// A reader sees an instance and its operation of one moment, whatever happens meanwhile.
+func TestLookIsOfOneMoment(t *testing.T) {
+	s, pool := coretest.New(t)
+	a := coretest.Actor(t, s, "ada", false)
+	r, err := s.Do(t.Context(), request(a, "", create("genomes")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for n := 0; ctx.Err() == nil; n++ {
+			_, _ = pool.Exec(ctx, `with i as (update instances set description = $1 where id = $2)
+				update operations set error = $1 where id = $3`, strconv.Itoa(n), r.Database.ID, r.Operation.ID)
+		}
+	}()
+	for range 300 {
+		i, o, err := s.Look(t.Context(), a, "genomes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Error != nil && o.Error.Message != i.Description {
+			t.Errorf("an instance of moment %s with an operation of moment %s", i.Description, o.Error.Message)
+			break
+		}
+	}
+	stop()
+	<-written
 }

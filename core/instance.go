@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // State is where an instance is in its life.
@@ -106,10 +108,29 @@ func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Pag
 // Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended.
 // Errors: CodeNotFound, also for what is not the actor's to see.
 func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Instance, error) {
+	return findInstance(ctx, s.db, actor, name)
+}
+
+// Look is an instance, found as Instance finds it, and the latest operation on it (nil when there was none), both at one moment:
+// read one after the other, work could end in between, and an operation that is done would stand beside an instance that is not.
+func (s *Service) Look(ctx context.Context, actor Actor, name string) (i Instance, o *Operation, err error) {
+	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, s.db, moment, func(tx pgx.Tx) error {
+		if i, err = findInstance(ctx, tx, actor, name); err != nil || i.OperationID == nil {
+			return err
+		}
+		found, err := findOperation(ctx, tx, actor, *i.OperationID)
+		o = &found
+		return err
+	})
+	return i, o, err
+}
+
+func findInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
 	if err := actor.needs(ScopeRead); err != nil {
 		return Instance{}, err
 	}
-	i, err := one[Instance](ctx, s.db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3)
+	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3)
 		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin())
 	if notFound(err) {
 		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))

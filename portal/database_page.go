@@ -48,15 +48,8 @@ func (s *Server) databasePage(w http.ResponseWriter, r *http.Request, c call) er
 }
 
 func (s *Server) databaseView(r *http.Request, c call) (v databaseView, err error) {
-	if v.Database, err = s.service.Instance(r.Context(), c.Actor, c.item); err != nil {
+	if v.Database, v.Operation, err = s.service.Look(r.Context(), c.Actor, c.item); err != nil {
 		return v, err
-	}
-	if v.Database.OperationID != nil {
-		o, err := s.service.Operation(r.Context(), c.Actor, *v.Database.OperationID)
-		if err != nil {
-			return v, err
-		}
-		v.Operation = &o
 	}
 	return v, s.complete(r, c, &v)
 }
