@@ -85,7 +85,7 @@ func (a *App) connect(ctx context.Context) error {
 	if err != nil {
 		return errors.New("MYDB_DATABASE_URL (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb")
 	}
-	c.MaxConns = max(c.MaxConns, 24) // as many as jobs that run at once, and the doors
+	c.MaxConns = max(c.MaxConns, 12) // more at once only wait for each other, and each new one starts with empty caches
 	if a.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return fmt.Errorf("MYDB_DATABASE_URL: %w", err)
 	}

@@ -41,11 +41,11 @@ func (r Request) audit(outcome Outcome) AuditEntry {
 	return e
 }
 
-func writeAudit(ctx context.Context, db DB, e AuditEntry) error {
+func writeAudit(ctx context.Context, rows execer, e AuditEntry) error {
 	if e.Data == nil {
 		e.Data = map[string]any{}
 	}
-	_, err := db.Exec(ctx, `insert into audit (actor_id, actor, door, address, action, instance_id, subject, outcome, data)
+	_, err := rows.Exec(ctx, `insert into audit (actor_id, actor, door, address, action, instance_id, subject, outcome, data)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		e.ActorID, e.Actor, e.Door, e.Address, e.Action, e.InstanceID, e.Subject, e.Outcome, e.Data)
 	if err != nil {

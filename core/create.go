@@ -157,13 +157,11 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 		return Receipt{}, err
 	}
 	id, opID := xid.New().String(), xid.New().String()
-	if err := d.insert(ctx, tx, id, owner); err != nil {
+	var rows together
+	if err := d.insert(ctx, &rows, id, owner); err != nil {
 		return Receipt{}, err
 	}
-	if _, err := s.ports.take(ctx, tx, id, s.now()); err != nil {
-		return Receipt{}, err
-	}
-	if err := insertOperation(ctx, tx, opID, id, "create", req); err != nil {
+	if err := insertOperation(ctx, &rows, opID, id, "create", req); err != nil {
 		return Receipt{}, err
 	}
 	e := req.audit(OutcomeAccepted)
@@ -172,7 +170,13 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 		"operation": opID, "engine": d.Engine, "version": d.Version, "size": d.Size, "owner": owner.Login, "username": d.Username,
 		"backup": d.Backup, "phi": d.PHI, "extensions": d.Extensions, "init_sql": d.InitSQL != "",
 	}
-	if err := writeAudit(ctx, tx, e); err != nil {
+	if err := writeAudit(ctx, &rows, e); err != nil {
+		return Receipt{}, err
+	}
+	if err := rows.send(ctx, tx); err != nil {
+		return Receipt{}, fmt.Errorf("insert the instance: %w", err)
+	}
+	if _, err := s.ports.take(ctx, tx, id, s.now()); err != nil {
 		return Receipt{}, err
 	}
 	if err := s.queue.Enqueue(ctx, tx, Job{Kind: "create", OperationID: opID, InstanceID: id}); err != nil {
@@ -192,12 +196,12 @@ func (d *creation) owner(ctx context.Context, tx pgx.Tx, actor Actor) (Person, e
 	return p, err
 }
 
-func (d *creation) insert(ctx context.Context, tx pgx.Tx, id string, owner Person) error {
+func (d *creation) insert(ctx context.Context, rows execer, id string, owner Person) error {
 	extensions := d.Extensions
 	if extensions == nil {
 		extensions = []string{}
 	}
-	_, err := tx.Exec(ctx, `insert into instances (id, name, owner_id, engine, version, size, image, state, username, database,
+	_, err := rows.Exec(ctx, `insert into instances (id, name, owner_id, engine, version, size, image, state, username, database,
 			extensions, description, contact, phi, backup, expires_at)
 		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15)`,
 		id, d.Name, owner.ID, d.Engine, d.Version, d.Size, d.version.Image, d.Username, d.database,
@@ -209,7 +213,7 @@ func (d *creation) insert(ctx context.Context, tx pgx.Tx, id string, owner Perso
 		if sealed == nil {
 			continue
 		}
-		if err := insertSecret(ctx, tx, id, kind, sealed); err != nil {
+		if err := insertSecret(ctx, rows, id, kind, sealed); err != nil {
 			return err
 		}
 	}

@@ -12,9 +12,28 @@ import (
 
 // DB is what a query needs: a pool, a connection or a transaction.
 type DB interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	execer
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// execer is what a statement without an answer needs: a DB or together.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// together collects statements that go to the server in one round trip, when they are sent.
+type together struct{ batch pgx.Batch }
+
+// Exec implements execer. What the statement has to say comes from send.
+func (t *together) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	t.batch.Queue(sql, args...)
+	return pgconn.CommandTag{}, nil
+}
+
+// send runs all statements in their order, up to the first that fails.
+func (t *together) send(ctx context.Context, tx pgx.Tx) error {
+	return tx.SendBatch(ctx, &t.batch).Close()
 }
 
 // violates tells which constraint an error is about; empty for any other error.

@@ -93,8 +93,8 @@ func withSteps(ctx context.Context, db DB, r operationRow) (Operation, error) {
 	return o, nil
 }
 
-func insertOperation(ctx context.Context, tx pgx.Tx, id, instanceID, kind string, req Request) error {
-	_, err := tx.Exec(ctx, "insert into operations (id, instance_id, kind, requested_by, door) values ($1, $2, $3, $4, $5)",
+func insertOperation(ctx context.Context, rows execer, id, instanceID, kind string, req Request) error {
+	_, err := rows.Exec(ctx, "insert into operations (id, instance_id, kind, requested_by, door) values ($1, $2, $3, $4, $5)",
 		id, instanceID, kind, req.Actor.ID, req.Door)
 	if err != nil {
 		return fmt.Errorf("insert the operation: %w", err)

@@ -16,8 +16,8 @@ const (
 // collectWindow is how long the same person may repeat the first collection of a password, for answers that got lost.
 const collectWindow = 10 * time.Minute
 
-func insertSecret(ctx context.Context, db DB, instanceID, kind string, sealed []byte) error {
-	_, err := db.Exec(ctx, "insert into secrets (instance_id, kind, sealed) values ($1, $2, $3) on conflict do nothing", instanceID, kind, sealed)
+func insertSecret(ctx context.Context, rows execer, instanceID, kind string, sealed []byte) error {
+	_, err := rows.Exec(ctx, "insert into secrets (instance_id, kind, sealed) values ($1, $2, $3) on conflict do nothing", instanceID, kind, sealed)
 	if err != nil {
 		return fmt.Errorf("store a secret: %w", err)
 	}

@@ -73,6 +73,7 @@ create table ports (
     free_after  timestamptz not null default '-infinity', -- quarantine: clients may still try the old port
     note        text not null default ''
 );
+create index ports_free on ports (free_after, port) where instance_id is null;
 
 -- Secrets of an instance, sealed with the key of MYDB_KEY_FILE. A secret that was handed over or burned has no row.
 create table secrets (
@@ -159,11 +160,12 @@ create table site (
     sealed boolean not null
 );
 
--- Those who watch an operation (SSE, chat) are told of each change of it by notification, after the commit.
+-- Those who watch an operation (SSE, chat) are told of each change of it by notification, after the commit. Its insert needs none:
+-- nobody can watch yet, and transactions that notify commit one after the other, each with a flush to disk of its own.
 create function notify_operation() returns trigger language plpgsql as $$
 begin
     perform pg_notify('mydb_operation', coalesce(to_jsonb(new)->>'operation_id', to_jsonb(new)->>'id'));
     return null;
 end $$;
-create trigger operations_notify after insert or update on operations for each row execute function notify_operation();
+create trigger operations_notify after update on operations for each row execute function notify_operation();
 create trigger operation_steps_notify after insert or update on operation_steps for each row execute function notify_operation();
