@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/alexedwards/scs/pgxstore"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mydb-project/mydb/bot"
@@ -30,6 +30,16 @@ import (
 
 // engines are the engines that this binary knows.
 func engines() []engine.Engine { return []engine.Engine{postgres.Engine{}} }
+
+// runnable finds engines in the catalogue that this version cannot run.
+func runnable(c engine.Catalogue) error {
+	for _, o := range c.Engines {
+		if !slices.ContainsFunc(engines(), func(e engine.Engine) bool { return e.Name() == o.Engine }) {
+			return fmt.Errorf("this version of MyDB cannot run the engine %q", o.Engine)
+		}
+	}
+	return nil
+}
 
 // Timeouts of the HTTP server and of an orderly end. Answers that stream have no write timeout.
 const (
@@ -169,7 +179,7 @@ func (a *App) portal() (*portal.Server, error) {
 	return portal.New(portal.Options{
 		Service:   a.Service,
 		Directory: directory,
-		Sessions:  pgxstore.NewWithCleanupInterval(a.pool, 10*time.Minute),
+		Sessions:  a.Service.Sessions(),
 		Console:   grammar{bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})},
 		PublicURL: a.Config.PublicURL,
 		CA:        a.certificate,

@@ -94,6 +94,9 @@ func newApp() (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := runnable(catalogue); err != nil {
+		return nil, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
+	}
 	return &App{Config: c, Catalogue: catalogue, Log: c.Logger()}, nil
 }
 
@@ -181,15 +184,11 @@ func runCheck(cmd *cobra.Command) error {
 func catalogueCommand() *cobra.Command {
 	var images bool
 	c := simple("catalogue", "Print what may be asked for", func(cmd *cobra.Command) error {
-		c, err := config.Load(os.Environ())
+		a, err := newApp()
 		if err != nil {
 			return err
 		}
-		catalogue, err := c.ReadCatalogue()
-		if err != nil {
-			return err
-		}
-		out := cmd.OutOrStdout()
+		catalogue, out := a.Catalogue, cmd.OutOrStdout()
 		if images {
 			for _, image := range catalogue.Images() {
 				fmt.Fprintln(out, image)

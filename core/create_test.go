@@ -335,7 +335,7 @@ func TestCollect(t *testing.T) {
 	if _, err := collect(ada); core.CodeOf(err) != core.CodeGone {
 		t.Errorf("after the ten minutes: %v; want %s", err, core.CodeGone)
 	}
-	if err := s.BurnCollected(t.Context()); err != nil {
+	if err := s.Forget(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var left int

@@ -80,7 +80,7 @@ func Explain(log *slog.Logger, err error) Explanation {
 	}
 	if isUnreachable(err) {
 		log.Warn("the metadata database does not answer", "error", err)
-		return Explanation{Code: CodeUnavailable, Message: "MyDB cannot reach its own database right now, so nothing was changed. Try again in a minute."}
+		return Explanation{Code: CodeUnavailable, Message: "MyDB cannot reach its own database right now. Try again in a minute; what did get through is not done twice."}
 	}
 	reference := xid.New().String()
 	log.Error("internal error", "reference", reference, "error", err)

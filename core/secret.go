@@ -90,13 +90,17 @@ func (s *Service) Collectable(ctx context.Context, i Instance) (bool, error) {
 	return yes && i.State != StateCreating && i.State != StateFailed, err
 }
 
-// BurnCollected removes passwords whose ten minutes are over, and receipts older than a week. Periodic.
-func (s *Service) BurnCollected(ctx context.Context) error {
+// Forget removes what has had its time: passwords whose ten minutes are over, sessions that expired, receipts older than a week.
+// Periodic.
+func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from secrets where kind = $1 and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
 		return fmt.Errorf("burn collected passwords: %w", err)
 	}
 	if _, err := s.db.Exec(ctx, "delete from requests where created_at < $1", s.now().AddDate(0, 0, -7)); err != nil {
 		return fmt.Errorf("forget old idempotency keys: %w", err)
+	}
+	if _, err := s.db.Exec(ctx, "delete from sessions where expiry < $1", s.now()); err != nil {
+		return fmt.Errorf("forget expired sessions: %w", err)
 	}
 	return nil
 }

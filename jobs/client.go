@@ -96,7 +96,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
-	river.AddWorker(workers, &burnWorker{service: o.Service})
+	river.AddWorker(workers, &forgetWorker{service: o.Service})
 	client, err := river.NewClient(riverpgxv5.New(o.DB), riverConfig(o, clientID, queues, workers))
 	if err != nil {
 		return nil, fmt.Errorf("make the queue's client: %w", err)
@@ -115,7 +115,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		SoftStopTimeout: softStop,
 		ErrorHandler:    &failureLog{o.Log},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Minute),
-			func() (river.JobArgs, *river.InsertOpts) { return burnArgs{}, &river.InsertOpts{Queue: managersQueue} }, nil)},
+			func() (river.JobArgs, *river.InsertOpts) { return forgetArgs{}, &river.InsertOpts{Queue: managersQueue} }, nil)},
 		// The application's role owns no index, so it cannot rebuild one.
 		ReindexerSchedule: river.NeverSchedule(),
 	}

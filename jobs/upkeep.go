@@ -49,21 +49,21 @@ func (w *removeVolumeWorker) Work(ctx context.Context, job *river.Job[removeVolu
 	return interrupted(ctx, w.Runtime.RemoveVolume(ctx, job.Args.InstanceID))
 }
 
-// burnArgs ask for the end of secrets whose time is over. It runs every minute.
-type burnArgs struct{}
+// forgetArgs ask for the end of passwords, sessions and receipts whose time is over. It runs every minute.
+type forgetArgs struct{}
 
 // Kind implements river.JobArgs.
-func (burnArgs) Kind() string { return "burn_secrets" }
+func (forgetArgs) Kind() string { return "forget" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
-func (burnArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
+func (forgetArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
 
-type burnWorker struct {
-	river.WorkerDefaults[burnArgs]
+type forgetWorker struct {
+	river.WorkerDefaults[forgetArgs]
 	service *core.Service
 }
 
 // Work implements river.Worker.
-func (w *burnWorker) Work(ctx context.Context, _ *river.Job[burnArgs]) error {
-	return w.service.BurnCollected(ctx)
+func (w *forgetWorker) Work(ctx context.Context, _ *river.Job[forgetArgs]) error {
+	return w.service.Forget(ctx)
 }

@@ -125,6 +125,19 @@ func noteRoute(next http.Handler) http.Handler {
 	})
 }
 
+// inTime gives up on what does not answer, such as a metadata database that has stalled. Streams have limits of their own.
+func (s *Server) inTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains([]string{"/databases/{name}/progress", apiPrefix + "/operations/{id}/events"}, visitOf(r).route) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
 // fail answers with an error, in the form that the path promises.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if strings.HasPrefix(r.URL.Path, apiPrefix) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mydb-project/mydb/core"
 )
 
 func TestGuessingIsSlowedDown(t *testing.T) {
@@ -166,5 +168,34 @@ func TestTheLogHoldsNoQuery(t *testing.T) {
 	b.post(t, "/login", url.Values{"login": {"sam"}, "password": {"hush-hush"}})
 	if log := st.log.String(); strings.Contains(log, "hush") || !strings.Contains(log, "route=/login") {
 		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// A metadata database that holds its breath makes nobody wait for ever, on a page or at the API.
+func TestStalledDatabase(t *testing.T) {
+	for _, table := range []string{"instances", "people", "sessions"} {
+		t.Run(table, func(t *testing.T) {
+			st := newSite(t)
+			token, b := st.token(t, "sam", core.ScopeRead), st.loggedIn(t, "sam")
+			st.portal.patience = 200 * time.Millisecond
+			tx, err := st.pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+			if _, err := tx.Exec(t.Context(), "lock table "+table+" in access exclusive mode"); err != nil {
+				t.Fatal(err)
+			}
+			const say = "cannot reach its own database"
+			if p := b.get(t, "/"); p.status != http.StatusServiceUnavailable || !strings.Contains(p.raw, say) {
+				t.Errorf("page: %d %s", p.status, p.raw)
+			}
+			if table == "sessions" {
+				return // the API has none
+			}
+			if r := st.call(t, token, "GET", "/databases", nil); r.status != http.StatusServiceUnavailable || !strings.Contains(string(r.raw), say) {
+				t.Errorf("API: %d %s", r.status, r.raw)
+			}
+		})
 	}
 }

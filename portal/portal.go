@@ -22,7 +22,7 @@ type Options struct {
 	Service   *core.Service
 	Directory core.Directory
 	// Sessions keeps what a browser's cookie stands for. The tokens it is given are hashes.
-	Sessions scs.Store
+	Sessions scs.CtxStore
 	// Console runs chat commands that arrive over HTTP. Nil: such requests are answered as unavailable.
 	Console Console
 	// PublicURL is the address that people use. With https, cookies are sent over https only.
@@ -57,6 +57,9 @@ type ConsoleReply struct {
 	Code        core.Code `json:"code,omitempty" description:"Why the command was refused"`
 }
 
+// defaultPatience is longer than any request takes whose parts work, and shorter than people and their tools wait.
+const defaultPatience = 15 * time.Second
+
 // Server answers HTTP requests.
 type Server struct {
 	service   *core.Service
@@ -78,6 +81,7 @@ type Server struct {
 	router   *mux.Router
 	handler  http.Handler
 	watching watchPace
+	patience time.Duration // with a request that is no stream
 
 	streams      context.Context // ends with Close
 	closeStreams context.CancelFunc
@@ -92,6 +96,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		service: o.Service, directory: o.Directory, console: o.Console, origin: origin, ca: o.CA, ready: o.Ready, log: o.Log,
 		version: o.Version, announce: o.Announce, proxies: o.Proxies, logins: newLoginGate(time.Now), watching: defaultPace,
+		patience: defaultPatience,
 	}
 	s.streams, s.closeStreams = context.WithCancel(context.Background())
 	s.sessions = s.newSessions(o.Sessions)

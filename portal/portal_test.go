@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
-	"github.com/alexedwards/scs/pgxstore"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -66,7 +65,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		st.people[login] = coretest.Actor(t, service, login, login == "ada")
 	}
 	o := Options{
-		Service: service, Directory: passwords(st.people), Sessions: pgxstore.NewWithCleanupInterval(pool, 0), Console: st.console,
+		Service: service, Directory: passwords(st.people), Sessions: service.Sessions(), Console: st.console,
 		PublicURL: "http://mydb.example.com", Log: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
 		CA: func(ctx context.Context) ([]byte, error) {
 			a, err := service.Authority(ctx)

@@ -11,7 +11,7 @@ func (s *Server) routes() *mux.Router {
 	root := mux.NewRouter()
 	root.NotFoundHandler = http.HandlerFunc(s.notFound)
 	root.MethodNotAllowedHandler = http.HandlerFunc(s.notAllowed)
-	root.Use(noteRoute)
+	root.Use(noteRoute, s.inTime)
 
 	root.HandleFunc("/healthz", s.serveHealth).Methods(http.MethodGet, http.MethodHead)
 	root.HandleFunc("/readyz", s.serveReady).Methods(http.MethodGet, http.MethodHead)

@@ -20,7 +20,7 @@ const (
 // personKey is where a session keeps the id of who logged in. Rights are read anew with each request.
 const personKey = "person"
 
-func (s *Server) newSessions(store scs.Store) *scs.SessionManager {
+func (s *Server) newSessions(store scs.CtxStore) *scs.SessionManager {
 	m := scs.New()
 	m.Store, m.HashTokenInStore = store, true
 	m.IdleTimeout, m.Lifetime = sessionIdle, sessionLife

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -76,25 +77,57 @@ func (c Catalogue) check() error {
 	if len(c.Engines) == 0 || len(c.Sizes) == 0 {
 		errs = append(errs, errors.New("the catalogue needs at least one engine and one size"))
 	}
+	if name, found := twice(c.Engines, func(o Offer) string { return o.Engine }); found {
+		errs = append(errs, fmt.Errorf("engine %q is there twice", name))
+	}
+	if name, found := twice(c.Sizes, func(s Size) string { return s.Name }); found {
+		errs = append(errs, fmt.Errorf("size %q is there twice", name))
+	}
 	for _, o := range c.Engines {
-		if len(o.Versions) == 0 {
-			errs = append(errs, fmt.Errorf("engine %q has no versions", o.Engine))
-		}
-		for _, v := range o.Versions {
-			if v.Version == "" || v.Image == "" || !strings.HasPrefix(v.DataPath, "/") {
-				errs = append(errs, fmt.Errorf("engine %q, version %q: version, image and an absolute data_path are needed", o.Engine, v.Version))
-			}
-		}
+		errs = append(errs, o.check())
 	}
 	for _, s := range c.Sizes {
-		if s.Name == "" || s.CPU < 1 || s.Memory < 128<<20 || s.Connections < 5 || s.SHM <= 0 || s.Disk <= 0 {
-			errs = append(errs, fmt.Errorf("size %q: needs at least 1 cpu, 128MiB memory, 5 connections, and shm and disk", s.Name))
-		}
-		if s.CPUReserved < 0 || s.CPUReserved > s.CPU || s.MemoryReserved < 0 || s.MemoryReserved > s.Memory {
-			errs = append(errs, fmt.Errorf("size %q: what is reserved must lie between 0 and the limit", s.Name))
+		errs = append(errs, s.check())
+	}
+	return errors.Join(errs...)
+}
+
+func (o Offer) check() error {
+	if len(o.Versions) == 0 {
+		return fmt.Errorf("engine %q has no versions", o.Engine)
+	}
+	if name, found := twice(o.Versions, func(v Version) string { return v.Version }); found {
+		return fmt.Errorf("engine %q, version %q is there twice", o.Engine, name)
+	}
+	var errs []error
+	for _, v := range o.Versions {
+		if v.Version == "" || v.Image == "" || !strings.HasPrefix(v.DataPath, "/") {
+			errs = append(errs, fmt.Errorf("engine %q, version %q: version, image and an absolute data_path are needed", o.Engine, v.Version))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (s Size) check() error {
+	if s.Name == "" || s.CPU < 1 || math.IsNaN(s.CPU) || s.Memory < 128<<20 || s.Connections < 5 || s.SHM <= 0 || s.Disk <= 0 {
+		return fmt.Errorf("size %q: needs at least 1 cpu, 128MiB memory, 5 connections, and shm and disk", s.Name)
+	}
+	if !(0 <= s.CPUReserved && s.CPUReserved <= s.CPU) || s.MemoryReserved < 0 || s.MemoryReserved > s.Memory {
+		return fmt.Errorf("size %q: what is reserved must lie between 0 and the limit", s.Name)
+	}
+	return nil
+}
+
+// twice finds the first name that stands twice.
+func twice[T any](list []T, name func(T) string) (string, bool) {
+	seen := map[string]bool{}
+	for _, x := range list {
+		if seen[name(x)] {
+			return name(x), true
+		}
+		seen[name(x)] = true
+	}
+	return "", false
 }
 
 // Offer finds an engine's part of the catalogue.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -95,6 +96,9 @@ func TestReadCatalogue(t *testing.T) {
 		{"no image", `image: "postgres:17", `, "", "image"},
 		{"no versions", `[{ version: "17", image: "postgres:17", data_path: /var/lib/postgresql/data }]`, "[]", "no versions"},
 		{"less than a core", "cpu: 1,", "cpu: 0.5,", "1 cpu"},
+		{"a core that is no number", "cpu: 1,", "cpu: .nan,", "1 cpu"},
+		{"reserved cores that are no number", "cpu_reserved: 0.5", "cpu_reserved: .nan", "reserved"},
+		{"a version twice", "[{ version", `[{ version: "17", image: "postgres:17", data_path: /var/lib/postgresql/data }, { version`, "twice"},
 		{"reserved beyond the limit", "memory_reserved: 128MiB", "memory_reserved: 2GiB", "reserved"},
 		{"no sizes", small[strings.Index(small, "sizes:"):], "sizes: []", "at least one"},
 		{"empty", small, "", "read catalogue"},
@@ -184,7 +188,7 @@ func TestErrorsSpeakToPeople(t *testing.T) {
 		t.Errorf("reads %q", err)
 	}
 	refused := &engine.RefusedError{Message: "It cannot be.", Err: os.ErrNotExist}
-	if refused.Unwrap() != os.ErrNotExist || !strings.HasPrefix(refused.Error(), "It cannot be.") {
+	if !errors.Is(refused, os.ErrNotExist) || !strings.HasPrefix(refused.Error(), "It cannot be.") {
 		t.Errorf("reads %q", refused)
 	}
 }

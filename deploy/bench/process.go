@@ -82,7 +82,7 @@ func (p *process) ready(ctx context.Context) (time.Duration, error) {
 		resp, err := http.Get(p.url + "/readyz") //nolint:noctx // it is on this machine
 		if err == nil {
 			took = time.Since(p.started)
-			resp.Body.Close() //nolint:gosec // only the status counts
+			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return took, nil
 			}

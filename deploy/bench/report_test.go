@@ -15,8 +15,14 @@ func TestPercentile(t *testing.T) {
 		p    float64
 		want time.Duration
 	}{
-		{hundred, 50, 50}, {hundred, 99, 99}, {hundred, 100, 100}, {hundred, 0, 1},
-		{durations{7}, 50, 7}, {durations{7}, 99, 7}, {durations{3, 1, 2}, 50, 2}, {hundred[:50], 99, 100},
+		{hundred, 50, 50},
+		{hundred, 99, 99},
+		{hundred, 100, 100},
+		{hundred, 0, 1},
+		{durations{7}, 50, 7},
+		{durations{7}, 99, 7},
+		{durations{3, 1, 2}, 50, 2},
+		{hundred[:50], 99, 100},
 	} {
 		if got := c.of.percentile(c.p); got != c.want {
 			t.Errorf("p%g of %v: %d, want %d", c.p, c.of, got, c.want)
