@@ -115,7 +115,9 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		SoftStopTimeout: softStop,
 		ErrorHandler:    &failureLog{o.Log},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Minute),
-			func() (river.JobArgs, *river.InsertOpts) { return forgetArgs{}, &river.InsertOpts{Queue: managersQueue} }, nil)},
+			func() (river.JobArgs, *river.InsertOpts) {
+				return forgetArgs{}, &river.InsertOpts{Queue: managersQueue}
+			}, nil)},
 		// The application's role owns no index, so it cannot rebuild one.
 		ReindexerSchedule: river.NeverSchedule(),
 	}

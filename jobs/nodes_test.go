@@ -1,25 +1,17 @@
 package jobs_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/jobs/runtimetest"
 )
 
 // TestSeveralNodes creates on three nodes with a worker on each: the databases are spread, and what a failed create leaves on a
 // node that is no manager is removed by that node's own worker.
 func TestSeveralNodes(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("MYDB_TEST_SWARM_NODES")
-	if dir == "" || testing.Short() {
-		t.Skip("needs a Swarm of three nodes: run `make test`, which sets MYDB_TEST_SWARM_NODES")
-	}
-	var engines []string
-	for _, node := range []string{"node1", "node2", "node3"} {
-		engines = append(engines, "unix://"+filepath.Join(dir, node, "docker.sock"))
-	}
+	_, engines := runtimetest.Nodes(t)
 	s := newSiteOn(t, engines...)
 	for _, host := range engines {
 		s.workerOn(host, "")

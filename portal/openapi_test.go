@@ -7,15 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gorilla/mux"
+
+	"github.com/mydb-project/mydb/core"
 )
 
 // TestDescriptionMatchesRoutes holds the document to the OpenAPI rules, and to what the router really answers.
 func TestDescriptionMatchesRoutes(t *testing.T) {
 	s, err := New(Options{
-		Sessions: memstore.New(), PublicURL: "http://localhost:8080", Log: slog.New(slog.DiscardHandler), Version: "test",
+		Sessions: core.Sessions{}, PublicURL: "http://localhost:8080", Log: slog.New(slog.DiscardHandler), Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,6 @@ import (
 // The gates of the tests that need an engine.
 const (
 	envDocker = "MYDB_TEST_DOCKER"         // 1: use the engine of DOCKER_HOST or the local socket, a manager of a one-node Swarm
-	envNodes  = "MYDB_TEST_SWARM_NODES"    // a folder with node1/docker.sock (a manager), node2/docker.sock, ... of one Swarm
 	envImage  = "MYDB_TEST_POSTGRES_IMAGE" // default: the official image, else its stand-in, whichever the engine has
 )
 
@@ -75,21 +74,7 @@ func TestRuntime(t *testing.T) {
 }
 
 func TestRuntimeOnSeveralNodes(t *testing.T) {
-	dir := os.Getenv(envNodes)
-	if testing.Short() || dir == "" {
-		t.Skipf("This test needs a Swarm of several nodes; set %s to the folder of their sockets, without -short.", envNodes)
-	}
-	var hosts []string
-	for i := 1; ; i++ {
-		socket := filepath.Join(dir, fmt.Sprintf("node%d", i), "docker.sock")
-		if _, err := os.Stat(socket); err != nil {
-			break
-		}
-		hosts = append(hosts, "unix://"+socket)
-	}
-	if len(hosts) < 2 {
-		t.Fatalf("%s=%s holds the sockets of %d nodes, want at least 2", envNodes, dir, len(hosts))
-	}
+	dir, hosts := runtimetest.Nodes(t)
 	runtimetest.Run(t, func(t *testing.T) runtimetest.Cluster {
 		c := openCluster(t, false, hosts...)
 		for i := range c.Members {
