@@ -25,7 +25,7 @@ func TestMetadata(t *testing.T) {
 		Password: "it's \"quoted\" $HOME", // nothing may read it as anything but text
 	}
 	t.Cleanup(func() {
-		_ = docker.ContainerRemove(context.Background(), name, container.RemoveOptions{Force: true})
+		_ = docker.ContainerRemove(context.Background(), name, container.RemoveOptions{Force: true, RemoveVolumes: true})
 		_ = docker.VolumeRemove(context.Background(), name, true)
 	})
 	start := func() string {

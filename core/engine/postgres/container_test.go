@@ -223,7 +223,7 @@ func (b *box) logs() string {
 
 // remove removes the container as a crash would: without a clean shutdown. The volume stays.
 func (b *box) remove() {
-	_ = exec.Command("docker", "rm", "--force", b.name).Run() // a container that never was is as good
+	_ = exec.Command("docker", "rm", "--force", "--volumes", b.name).Run() // a container that never was is as good
 }
 
 // onVolume runs a shell command in a container of its own that sees the data directory at /data.
