@@ -26,6 +26,7 @@ main() {
   # shellcheck disable=SC2086 # several names, separated by blanks
   "$dev_dir/images.sh" ${MYDB_TEST_IMAGES:-postgres:17 postgres:15}
   install_browser
+  install_clients
   choose_image
   start_metadata_postgres
   start_nodes
@@ -63,6 +64,11 @@ install_browser() {
     if command -v "$browser" >/dev/null; then return; fi
   done
   apt_install chromium
+}
+
+# The tools that the connection cards have snippets for, as far as Debian has them.
+install_clients() {
+  apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java
 }
 
 choose_image() {
