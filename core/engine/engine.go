@@ -36,8 +36,86 @@ type Engine interface {
 	// Prove logs in as the scientist and creates, writes, reads and drops a table. Only then may anybody say "ready".
 	Prove(ctx context.Context, s Server, t Tenant) error
 
+	// Probe measures that a server whose owner's password nobody knows any more is usable: MyDB's probe account, with rights
+	// equal to the owner's, writes and reads in the owner's database, and the owner's account is there and may log in.
+	// What the owner did themselves, such as dropping the database, is a *RefusedError.
+	Probe(ctx context.Context, s Server, secrets Secrets, t Tenant) error
+	// SetPassword gives an account that exists a new password; the old one is refused from then on.
+	// An account that its owner dropped is a *RefusedError.
+	SetPassword(ctx context.Context, s Server, adminPassword, username, password string) error
+	// Grant makes or updates a further account: its password, and its rights on all that the tenant has now and makes later.
+	Grant(ctx context.Context, s Server, adminPassword string, t Tenant, a Access) error
+	// Revoke ends an account's sessions and removes it. What it made belongs to the tenant afterwards. Absent is success.
+	Revoke(ctx context.Context, s Server, adminPassword string, t Tenant, username string) error
+	// Sample measures how the server is doing, in well under a second.
+	Sample(ctx context.Context, s Server, adminPassword string) (Sample, error)
+	// Report reads what the tenant has: accounts with their rights, databases, and tables (never views) with exact row counts,
+	// under the tenant's own rights. At the deadline of ctx it gives what it has, with Complete false.
+	Report(ctx context.Context, s Server, secrets Secrets, t Tenant) (Report, error)
+	// Lacks says, for each capability that this engine or its stand-in does not have, why. The conformance suite skips it then.
+	Lacks() map[Capability]string
+
 	// Snippets are the ways to connect that the connection card shows. They never hold a password.
 	Snippets(c Card) []Snippet
+}
+
+// Capability is something that the conformance suite would prove of an engine.
+type Capability string
+
+// The capabilities that an engine may lack.
+const (
+	CanExtensions Capability = "extensions"  // installs listed extensions at creation
+	CanLimitRoles Capability = "rights"      // refuses an account what it has no right to
+	CanInitScript Capability = "init script" // runs a script at creation, as the tenant
+)
+
+// Access is a further account on an instance: of a colleague whom the owner shares with, or of a pipeline.
+type Access struct {
+	Username string
+	Password string
+	Write    bool // else it may only read
+}
+
+// Sample is how a server is doing at one moment.
+type Sample struct {
+	At             time.Time     `json:"at"`
+	UpSince        time.Time     `json:"up_since"`
+	Bytes          int64         `json:"bytes"`       // size of all databases on disk
+	Connections    int           `json:"connections"` // of clients, without MyDB's own
+	MaxConnections int           `json:"max_connections"`
+	LongestQuery   time.Duration `json:"-"` // that is running now
+	LastLogin      *time.Time    `json:"last_login,omitempty"`
+}
+
+// Report is what a tenant has on a server.
+type Report struct {
+	At        time.Time        `json:"at"`
+	Complete  bool             `json:"complete"` // false when the time was over before all was counted
+	Accounts  []ReportAccount  `json:"accounts"`
+	Databases []ReportDatabase `json:"databases"`
+}
+
+// ReportAccount is an account of a report. MyDB's own accounts are not in it.
+type ReportAccount struct {
+	Name   string   `json:"name"`
+	Login  bool     `json:"login"`
+	Rights []string `json:"rights"` // in the engine's own words, such as CREATEDB or SELECT ON genomes.*
+}
+
+// ReportDatabase is a database of a report. Bytes is its size on disk.
+type ReportDatabase struct {
+	Name   string        `json:"name"`
+	Owner  string        `json:"owner,omitempty"`
+	Bytes  int64         `json:"bytes"`
+	Tables []ReportTable `json:"tables"`
+}
+
+// ReportTable is a table or a collection. Rows is exact, and nil when there was no time left to count or no right to read.
+type ReportTable struct {
+	Schema string `json:"schema,omitempty"`
+	Name   string `json:"name"`
+	Rows   *int64 `json:"rows"`
+	Bytes  int64  `json:"bytes"`
 }
 
 // Input is what a recipe depends on.
