@@ -92,6 +92,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		},
 		{Name: "status", Summary: "Shows how a database is doing.", Params: []Param{database}, Example: "status genomes"},
 		{Name: "connect", Summary: "Shows how to connect to a database.", Params: []Param{database}, Example: "connect genomes"},
+		{Name: "restart", Summary: "Restarts a database; its data stays, its connections end.", Params: []Param{database}, Example: "restart genomes"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
 	topics := append(append(g.Names(), "help"), laterCommands...)
@@ -134,7 +135,7 @@ func createCommand(c engine.Catalogue) Command {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"stats", "report", "backup", "backups", "restore", "restart", "stop", "start", "rotate", "extend", "resize", "upgrade", "share",
+	"stats", "report", "backup", "backups", "restore", "stop", "start", "rotate", "extend", "resize", "upgrade", "share",
 	"unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "link", "unlink", "audit", "logs",
 }
 

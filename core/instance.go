@@ -38,6 +38,10 @@ type Instance struct {
 	Host        *string    `json:"host"` // null until it is placed
 	Port        *int       `json:"port"`
 	Generation  int        `json:"-"`
+	InitUntil   *time.Time `json:"-"` // after it, an empty data directory is missing data
+	Restarts    int        `json:"-"` // those that were asked for
+	StoppedAt   *time.Time `json:"stopped_at,omitempty"`
+	StoppedWhy  string     `json:"-"`
 	Username    string     `json:"username"`
 	Database    string     `json:"database"`
 	Extensions  []string   `json:"extensions"`
@@ -54,7 +58,7 @@ type Instance struct {
 }
 
 const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
-	i.generation, i.username, i.database, i.extensions, i.description, i.contact, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
+	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.username, i.database, i.extensions, i.description, i.contact, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
 	i.ended_at, o.error as failure, o.id as operation_id
 	from instances i
 	join people p on p.id = i.owner_id

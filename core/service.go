@@ -155,7 +155,11 @@ func (s *Service) replay(ctx context.Context, tx pgx.Tx, req Request, receipt *R
 	if err != nil {
 		return false, fmt.Errorf("encode the command: %w", err)
 	}
-	digest := s.keys.Digest(append([]byte(req.Command.action()+"\n"), body...))
+	about := ""
+	if on, ok := req.Command.(interface{ subject() string }); ok {
+		about = on.subject()
+	}
+	digest := s.keys.Digest(append([]byte(req.Command.action()+"\n"+about+"\n"), body...))
 	tag, err := tx.Exec(ctx, "insert into requests (person_id, key, digest) values ($1, $2, $3) on conflict do nothing",
 		req.Actor.ID, req.Key, digest)
 	if err != nil {

@@ -19,6 +19,27 @@ import (
 // ErrFinished says that an operation was ended already, so that its job has nothing left to do.
 var ErrFinished = errors.New("the operation is finished already")
 
+// Args reads what an operation's worker needs to know into args, a pointer.
+func (s *Service) Args(ctx context.Context, operationID string, args any) error {
+	var text []byte
+	if err := s.db.QueryRow(ctx, "select args from operations where id = $1", operationID).Scan(&text); err != nil {
+		return fmt.Errorf("read the arguments of operation %s: %w", operationID, err)
+	}
+	if err := json.Unmarshal(text, args); err != nil {
+		return fmt.Errorf("decode the arguments of operation %s: %w", operationID, err)
+	}
+	return nil
+}
+
+// InitUntil settles, once, after which moment an empty data directory of an instance is missing data and not a new server.
+func (s *Service) InitUntil(ctx context.Context, instanceID string, until time.Time) (time.Time, error) {
+	err := s.db.QueryRow(ctx, "update instances set init_until = coalesce(init_until, $2) where id = $1 returning init_until", instanceID, until).Scan(&until)
+	if err != nil {
+		return until, fmt.Errorf("settle until when instance %s may initialise: %w", instanceID, err)
+	}
+	return until, nil
+}
+
 // Begin marks an operation as running. It gives the instance and the moment of the first attempt. Errors: ErrFinished.
 func (s *Service) Begin(ctx context.Context, operationID string) (Instance, time.Time, error) {
 	var (

@@ -51,7 +51,10 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 	case "create":
 		args = createArgs{OperationID: job.OperationID}
 	default:
-		return fmt.Errorf("no worker does %q", job.Kind)
+		if _, known := plans[job.Kind]; !known {
+			return fmt.Errorf("no worker does %q", job.Kind)
+		}
+		args = operationArgs{OperationID: job.OperationID, Action: job.Kind}
 	}
 	_, err := q.client.InsertTx(ctx, tx, args, nil)
 	return err
@@ -95,6 +98,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	clientID := host + "-" + xid.New().String()
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &createWorker{Options: o})
+	river.AddWorker(workers, &operationWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
 	river.AddWorker(workers, &forgetWorker{service: o.Service})
 	client, err := river.NewClient(riverpgxv5.New(o.DB), riverConfig(o, clientID, queues, workers))

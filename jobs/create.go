@@ -27,12 +27,6 @@ func (createArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: managersQueue, MaxAttempts: maxAttempts}
 }
 
-// Pauses while waiting for a server.
-const (
-	pingEvery   = 25 * time.Millisecond
-	statusEvery = 500 * time.Millisecond
-)
-
 // createWorker makes an instance that core.Create decided on.
 type createWorker struct {
 	river.WorkerDefaults[createArgs]
@@ -98,59 +92,30 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 }
 
 func (w *createWorker) begin(ctx context.Context, operationID string) (*creation, error) {
-	i, first, err := w.Service.Begin(ctx, operationID)
+	a, err := begin(ctx, w.Options, operationID, w.CreateLimit)
 	if err != nil {
 		return nil, err
 	}
-	c := &creation{Options: w.Options, instance: i, deadline: first.Add(w.CreateLimit), steps: steps{service: w.Service, operationID: operationID}}
-	offer, _ := w.Service.Catalogue().Offer(i.Engine)
-	var known, sized bool
-	c.version, known = offer.Version(i.Version)
-	c.size, sized = w.Service.Catalogue().Size(i.Size)
-	if !known || !sized {
-		return c, fmt.Errorf("the catalogue has lost %s %s or size %s", i.Engine, i.Version, i.Size)
-	}
-	c.version.Image = i.Image
-	c.engine, err = w.Service.Engine(i.Engine)
-	return c, err
+	// Cleaning up ends before that moment.
+	a.initUntil, err = w.Service.InitUntil(ctx, a.instance.ID, a.deadline.Add(time.Hour))
+	return &creation{a}, err
 }
 
 // creation is one attempt at making an instance.
-type creation struct {
-	Options
-	instance core.Instance
-	deadline time.Time
-	engine   engine.Engine
-	version  engine.Version
-	size     engine.Size
-	steps    steps
-
-	nodeID    string
-	server    engine.Server
-	secrets   engine.Secrets
-	authority *crypt.Authority
-}
+type creation struct{ *attempt }
 
 func (c *creation) run(ctx context.Context) error {
 	tenant, err := c.Service.Tenant(ctx, c.instance)
 	if err != nil {
 		return err
 	}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) (string, error)
-	}{
+	return c.attempt.run(ctx, []step{
 		{"choose a machine", c.place},
 		{"start the server", c.start},
-		{"wait until the server answers", c.wait},
+		{"wait until the server answers", func(ctx context.Context) (string, error) { return "", c.wait(ctx, c.changePort) }},
 		{"make user and database", func(ctx context.Context) (string, error) { return c.provision(ctx, tenant) }},
 		{"log in, write and read as " + tenant.Username, func(ctx context.Context) (string, error) { return "", c.engine.Prove(ctx, c.server, tenant) }},
-	} {
-		if err := c.steps.do(ctx, step.name, func() (string, error) { return step.do(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (c *creation) place(ctx context.Context) (string, error) {
@@ -185,11 +150,7 @@ func (c *creation) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.secrets = secrets
-	spec, err := c.spec()
-	if err != nil {
-		return "", err
-	}
-	return "", c.Runtime.Ensure(ctx, spec)
+	return c.ensure(ctx)
 }
 
 func (c *creation) newSecrets() (engine.Secrets, error) {
@@ -199,71 +160,6 @@ func (c *creation) newSecrets() (engine.Secrets, error) {
 	}, err
 }
 
-func (c *creation) spec() (Spec, error) {
-	// The moment is the same in every attempt, so that a repeated Ensure changes nothing. Cleaning up ends before it.
-	recipe, err := c.engine.Recipe(engine.Input{InstanceID: c.instance.ID, Version: c.version, Size: c.size, InitUntil: c.deadline.Add(time.Hour)})
-	if err != nil {
-		return Spec{}, fmt.Errorf("write the recipe: %w", err)
-	}
-	secret, err := c.engine.SecretFile(c.secrets)
-	if err != nil {
-		return Spec{}, fmt.Errorf("write the secret file: %w", err)
-	}
-	return Spec{
-		InstanceID: c.instance.ID, Name: c.instance.Name, Engine: c.instance.Engine, Generation: c.instance.Generation,
-		NodeID: c.nodeID, Port: c.server.Port, Size: c.size, Recipe: recipe, Secret: secret,
-	}, nil
-}
-
-// wait polls the port until MyDB's own account can log in, and watches the task meanwhile. A port that something else on the
-// host holds is exchanged for another.
-func (c *creation) wait(ctx context.Context) (string, error) {
-	ping, status := time.NewTicker(pingEvery), time.NewTicker(statusEvery)
-	defer ping.Stop()
-	defer status.Stop()
-	var last error
-	for {
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("wait for the server: %w", errors.Join(ctx.Err(), last))
-		case <-ping.C:
-			if last = c.ping(ctx); last == nil {
-				return "", nil
-			}
-		case <-status.C:
-			if err := c.watch(ctx); err != nil {
-				return "", err
-			}
-		}
-	}
-}
-
-func (c *creation) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	return c.engine.Ping(ctx, c.server, c.secrets.Admin)
-}
-
-func (c *creation) watch(ctx context.Context) error {
-	st, err := c.Runtime.Status(ctx, c.instance.ID)
-	if err != nil {
-		return err
-	}
-	switch {
-	case st.State == TaskAbsent:
-		return fmt.Errorf("the service of %s went away while it was being made", c.instance.ID)
-	case st.Problem == nil:
-		return nil
-	case st.Problem.Cause == CausePort:
-		return c.changePort(ctx)
-	case st.Problem.Permanent || st.Problem.Cause == CauseCrashLoop || st.Problem.Cause == CauseMemory || st.Problem.Cause == CauseCapacity:
-		p := *st.Problem
-		p.Permanent = true // the orchestrator has tried again often enough
-		return &p
-	}
-	return nil
-}
-
 func (c *creation) changePort(ctx context.Context) error {
 	port, err := c.Service.ReplacePort(ctx, c.instance.ID)
 	if err != nil {
@@ -271,11 +167,8 @@ func (c *creation) changePort(ctx context.Context) error {
 	}
 	c.Log.Warn("the port is busy on the host; taking another", "instance", c.instance.ID, "busy", c.server.Port, "port", port)
 	c.server.Port, c.instance.Port = port, &port
-	spec, err := c.spec()
-	if err != nil {
-		return err
-	}
-	return c.Runtime.Ensure(ctx, spec)
+	_, err = c.ensure(ctx)
+	return err
 }
 
 func (c *creation) provision(ctx context.Context, tenant engine.Tenant) (string, error) {

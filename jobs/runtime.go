@@ -50,6 +50,8 @@ type Spec struct {
 	Size       engine.Size
 	Recipe     engine.Recipe
 	Secret     []byte // content of the secret at Recipe.SecretPath
+	Restarts   int    // another number than before restarts the task
+	Stopped    bool   // the service stays, and no task runs
 }
 
 // TaskState is the state of an instance's current task, as far as MyDB cares.

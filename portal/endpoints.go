@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // endpoints is the table of the API.
 func (s *Server) endpoints() []endpoint {
-	return append(s.databaseEndpoints(), s.accountEndpoints()...)
+	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints())
 }
 
 func (s *Server) databaseEndpoints() []endpoint {
@@ -137,16 +138,7 @@ func (s *Server) apiCreate(w http.ResponseWriter, r *http.Request, c call) error
 		return err
 	}
 	c.Command = command
-	receipt, err := s.service.Do(r.Context(), c.Request)
-	if err != nil {
-		return err
-	}
-	if receipt.Replayed {
-		w.Header().Set("Idempotency-Replayed", "true")
-	}
-	w.Header().Set("Location", apiPrefix+"/operations/"+receipt.Operation.ID)
-	s.writeJSON(w, http.StatusAccepted, receipt)
-	return nil
+	return s.doJSON(w, r, c)
 }
 
 func (s *Server) apiList(w http.ResponseWriter, r *http.Request, c call) error {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gorilla/mux"
+
+	"github.com/mydb-project/mydb/core"
 )
 
 // routes says which path leads where.
@@ -44,6 +46,9 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/databases/{name}", s.databasePage)
 	mine.Handle("/databases/{name}/progress", s.page(s.progress)).Methods(http.MethodGet)
 	post("/databases/{name}/credentials", s.reveal)
+	post("/databases/{name}/restart", s.give(func(_ *http.Request, database string) core.Command {
+		return core.Restart{On: core.On{Database: database}}
+	}))
 	page("/account", s.accountPage)
 	post("/account/tokens", s.makeToken)
 	post("/account/tokens/{id}/revoke", s.revokeToken)

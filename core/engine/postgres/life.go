@@ -10,7 +10,9 @@ import (
 var errSoon = errors.New("not written yet")
 
 // Probe implements engine.Engine.
-func (Engine) Probe(context.Context, engine.Server, engine.Secrets, engine.Tenant) error { return errSoon }
+func (Engine) Probe(context.Context, engine.Server, engine.Secrets, engine.Tenant) error {
+	return errSoon
+}
 
 // SetPassword implements engine.Engine.
 func (Engine) SetPassword(_ context.Context, _ engine.Server, _, _, _ string) error { return errSoon }
@@ -21,7 +23,9 @@ func (Engine) Grant(context.Context, engine.Server, string, engine.Tenant, engin
 }
 
 // Revoke implements engine.Engine.
-func (Engine) Revoke(context.Context, engine.Server, string, engine.Tenant, string) error { return errSoon }
+func (Engine) Revoke(context.Context, engine.Server, string, engine.Tenant, string) error {
+	return errSoon
+}
 
 // Sample implements engine.Engine.
 func (Engine) Sample(context.Context, engine.Server, string) (engine.Sample, error) {

@@ -1,0 +1,131 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/rs/xid"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+// operationArgs ask for work on an instance that exists. One worker does all kinds; plans says how.
+type operationArgs struct {
+	OperationID string `json:"operation_id"`
+	Action      string `json:"action"` // the operation's kind
+}
+
+// Kind implements river.JobArgs.
+func (operationArgs) Kind() string { return "operation" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (operationArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: managersQueue, MaxAttempts: maxAttempts}
+}
+
+// plan is how one kind of operation is done.
+type plan struct {
+	// limit is how long the operation may take, over all attempts. Then what has not passed counts as a failure.
+	limit time.Duration
+	// steps are what is done, in this order. Each is idempotent and finds what an earlier attempt left.
+	steps func(context.Context, *attempt) ([]step, error)
+	// undo puts back what a failed operation has changed outside the catalogue. May be nil. It is repeated until it works.
+	undo func(context.Context, *attempt) error
+	// finish writes the end into the catalogue, with the operation's; a nil failure is success.
+	finish func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error
+}
+
+// plans has all kinds of operations but create, which makes what the others work on.
+var plans = map[string]plan{
+	"restart": restartPlan,
+}
+
+// undoLimit is how long an attempt to undo may take.
+const undoLimit = 2 * time.Minute
+
+type operationWorker struct {
+	river.WorkerDefaults[operationArgs]
+	Options
+}
+
+// Timeout implements river.Worker.
+func (w *operationWorker) Timeout(job *river.Job[operationArgs]) time.Duration {
+	return plans[job.Args.Action].limit + undoLimit
+}
+
+// NextRetry implements river.Worker.
+func (w *operationWorker) NextRetry(job *river.Job[operationArgs]) time.Time {
+	return backoff(job.Attempt, w.Now())
+}
+
+// Work implements river.Worker.
+func (w *operationWorker) Work(ctx context.Context, job *river.Job[operationArgs]) error {
+	p, known := plans[job.Args.Action]
+	if !known {
+		return fmt.Errorf("no worker does %q", job.Args.Action)
+	}
+	a, err := begin(ctx, w.Options, job.Args.OperationID, p.limit)
+	if errors.Is(err, core.ErrFinished) {
+		return nil
+	}
+	if a == nil {
+		return interrupted(ctx, err)
+	}
+	if err == nil {
+		err = w.do(ctx, p, a)
+	}
+	if err == nil {
+		return finish(ctx, w.DB, job, func(tx pgx.Tx) error { return p.finish(ctx, tx, a, nil) })
+	}
+	return w.failed(ctx, job, p, a, err)
+}
+
+func (w *operationWorker) do(ctx context.Context, p plan, a *attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	all, err := p.steps(ctx, a)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, all)
+}
+
+// failed decides whether an error is worth another attempt. If not, the operation is undone, and its end recorded.
+func (w *operationWorker) failed(ctx context.Context, job *river.Job[operationArgs], p plan, a *attempt, cause error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return interrupted(ctx, cause)
+	}
+	if !permanent(cause) && !w.Now().After(a.deadline) {
+		return cause
+	}
+	w.Log.Warn("an operation failed", "action", job.Args.Action, "instance", a.instance.ID, "operation", a.steps.operationID, "error", cause)
+	failure := a.failure(p, cause)
+	if p.undo != nil {
+		if err := a.steps.do(ctx, "put back what was before", func() (string, error) { return "", p.undo(ctx, a) }); err != nil {
+			return interrupted(ctx, fmt.Errorf("undo after %w: %w", cause, err))
+		}
+	}
+	return finish(ctx, w.DB, job, func(tx pgx.Tx) error { return p.finish(ctx, tx, a, &failure) })
+}
+
+// failure is what people read of the end.
+func (a *attempt) failure(p plan, cause error) core.Explanation {
+	e := sentence(cause)
+	var problem *Problem
+	if permanent(cause) || errors.As(cause, &problem) {
+		return e
+	}
+	e.Reference = xid.New().String()
+	a.Log.Error("an operation was given up", "reference", e.Reference, "instance", a.instance.ID, "error", cause)
+	e.Code = core.CodeUnavailable
+	e.Message = fmt.Sprintf("This did not work within %s, and MyDB has given up. Your data is where it was. Try again; if it happens again, "+
+		"tell an administrator the reference %s.", p.limit, e.Reference)
+	return e
+}

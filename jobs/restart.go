@@ -1,0 +1,34 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+var restartPlan = plan{
+	limit: 5 * time.Minute,
+	steps: func(_ context.Context, a *attempt) ([]step, error) {
+		return []step{
+			{"restart the server", a.ensure}, // core has counted the restart in the catalogue, so the spec differs
+			{"wait until the server answers", a.settle},
+			{"write and read as " + a.instance.Username, a.probe},
+		}, nil
+	},
+	finish: func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error {
+		return a.Service.FinishRestart(ctx, tx, a.steps.operationID, a.instance, failure)
+	},
+}
+
+// settle waits until the new task runs and its server answers: right after an update, the old one may still do so.
+func (a *attempt) settle(ctx context.Context) (string, error) {
+	return "", a.wait(ctx, nil)
+}
+
+// probe measures that the server is usable, without the owner's password.
+func (a *attempt) probe(ctx context.Context) (string, error) {
+	return "", a.engine.Probe(ctx, a.server, a.secrets, a.tenant())
+}

@@ -1,0 +1,78 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+// on is a command on an existing database. Its pointer takes the database from the path.
+type on[C any] interface {
+	*C
+	core.Command
+	Name(database string)
+}
+
+// command is the endpoint of a command on an existing database. A command without fields needs no body.
+func command[C any, P on[C]](s *Server, method, path, id, summary, about string) endpoint {
+	var none C
+	return endpoint{
+		method: method, path: path, id: id, summary: summary, about: about,
+		in: []any{idempotencyKey{}, none}, out: core.Receipt{}, status: http.StatusAccepted,
+		errors: []int{400, 403, 404, 409, 410, 413, 415, 503},
+		handle: func(w http.ResponseWriter, r *http.Request, c call) error {
+			p := P(new(C))
+			if r.ContentLength != 0 {
+				if err := decode(w, r, p); err != nil {
+					return err
+				}
+			}
+			p.Name(c.item)
+			c.Command = p
+			return s.doJSON(w, r, c)
+		},
+	}
+}
+
+// doJSON gives a command to the domain and answers with its receipt.
+func (s *Server) doJSON(w http.ResponseWriter, r *http.Request, c call) error {
+	receipt, err := s.service.Do(r.Context(), c.Request)
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	w.Header().Set("Location", apiPrefix+"/operations/"+receipt.Operation.ID)
+	s.writeJSON(w, http.StatusAccepted, receipt)
+	return nil
+}
+
+// commandEndpoints is the part of the API's table that works on existing databases.
+func (s *Server) commandEndpoints() []endpoint {
+	const post = http.MethodPost
+	return []endpoint{
+		command[core.Restart](s, post, "/databases/{name}/restart", "restartDatabase", "Restart a database", "Its data stays, its connections end."),
+	}
+}
+
+// give is the form of a command on the page of a database: it is given, and the page is shown again, with what went wrong.
+func (s *Server) give(make func(r *http.Request, database string) core.Command) pageHandler {
+	return func(w http.ResponseWriter, r *http.Request, c call) error {
+		c.Command = make(r, c.item)
+		_, problem := s.service.Do(r.Context(), c.Request)
+		if problem == nil {
+			http.Redirect(w, r, r.URL.JoinPath("..").String(), http.StatusSeeOther)
+			return nil
+		}
+		v, err := s.databaseView(r, c)
+		if err != nil {
+			return err
+		}
+		a := s.explain(r, problem)
+		a.setHeaders(w.Header())
+		v.Problem = a.Message
+		s.render(w, r, a.status, "database", v.Database.Name, v)
+		return nil
+	}
+}
