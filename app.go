@@ -31,11 +31,16 @@ import (
 // engines are the engines that this binary knows.
 func engines() []engine.Engine { return []engine.Engine{postgres.Engine{}} }
 
-// runnable finds engines in the catalogue that this version cannot run.
-func runnable(c engine.Catalogue) error {
+// runnable finds engines that this version cannot run in the catalogue, and those that the catalogue lacks in the warm pool.
+func runnable(c engine.Catalogue, pool config.WarmPool) error {
 	for _, o := range c.Engines {
 		if !slices.ContainsFunc(engines(), func(e engine.Engine) bool { return e.Name() == o.Engine }) {
 			return fmt.Errorf("this version of MyDB cannot run the engine %q", o.Engine)
+		}
+	}
+	for name := range pool {
+		if _, known := c.Offer(name); !known {
+			return fmt.Errorf("MYDB_WARM_POOL names %q, which is no engine of the catalogue", name)
 		}
 	}
 	return nil
@@ -85,7 +90,7 @@ func (a *App) Open(ctx context.Context) error {
 	}
 	a.Service = core.New(core.Options{
 		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
-		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last},
+		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
 	})
 	return nil
 }

@@ -94,7 +94,7 @@ func newApp() (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := runnable(catalogue); err != nil {
+	if err := runnable(catalogue, c.WarmPool); err != nil {
 		return nil, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
 	}
 	return &App{Config: c, Catalogue: catalogue, Log: c.Logger()}, nil

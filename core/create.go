@@ -156,7 +156,15 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 	if err != nil {
 		return Receipt{}, err
 	}
-	id, opID := xid.New().String(), xid.New().String()
+	id, err := s.claim(ctx, tx, d)
+	if err != nil {
+		return Receipt{}, err
+	}
+	claimed := id != ""
+	if !claimed {
+		id = xid.New().String()
+	}
+	opID := xid.New().String()
 	var rows together
 	if err := d.insert(ctx, &rows, id, owner); err != nil {
 		return Receipt{}, err
@@ -176,8 +184,10 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 	if err := rows.send(ctx, tx); err != nil {
 		return Receipt{}, fmt.Errorf("insert the instance: %w", err)
 	}
-	if _, err := s.ports.take(ctx, tx, id, s.now()); err != nil {
-		return Receipt{}, err
+	if !claimed {
+		if _, err := s.ports.take(ctx, tx, id, s.now()); err != nil {
+			return Receipt{}, err
+		}
 	}
 	if err := s.queue.Enqueue(ctx, tx, Job{Kind: "create", OperationID: opID, InstanceID: id}); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue the create job: %w", err)
@@ -203,7 +213,10 @@ func (d *creation) insert(ctx context.Context, rows execer, id string, owner Per
 	}
 	_, err := rows.Exec(ctx, `insert into instances (id, name, owner_id, engine, version, size, image, state, username, database,
 			extensions, description, contact, phi, backup, expires_at)
-		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15)`,
+		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15)
+		on conflict (id) do update set created_at = now(), name = excluded.name, owner_id = excluded.owner_id, state = 'creating', username = excluded.username,
+			database = excluded.database, extensions = excluded.extensions, description = excluded.description, contact = excluded.contact,
+			phi = excluded.phi, backup = excluded.backup, expires_at = excluded.expires_at`, // of a spare that was claimed: its row begins anew
 		id, d.Name, owner.ID, d.Engine, d.Version, d.Size, d.version.Image, d.Username, d.database,
 		extensions, d.Description, d.Contact, d.PHI, d.Backup, d.expiresAt)
 	if err != nil {

@@ -13,6 +13,7 @@ type State string
 
 // The states of an instance.
 const (
+	StateSpare     State = "spare" // of the warm pool; nobody's yet
 	StateCreating  State = "creating"
 	StateReady     State = "ready" // measured: the owner's own role logged in, wrote and read
 	StateStopped   State = "stopped"
@@ -96,8 +97,9 @@ func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Pag
 	if all && !actor.IsAdmin() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators may list everybody's databases.")
 	}
-	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2) and ($3 = '' or i.id < $3)
-		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.id desc limit $4`,
+	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2) and i.owner_id <> '`+systemPerson+`'
+		and ($3 = '' or (i.created_at, i.id) < (select created_at, id from instances where id = $3))
+		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.created_at desc, i.id desc limit $4`,
 		all, actor.ID, page.Cursor, page.limit()+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("list instances: %w", err)
@@ -134,7 +136,7 @@ func findInstance(ctx context.Context, db DB, actor Actor, name string) (Instanc
 	if err := actor.needs(ScopeRead); err != nil {
 		return Instance{}, err
 	}
-	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3)
+	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3) and i.owner_id <> '`+systemPerson+`'
 		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin())
 	if notFound(err) {
 		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))

@@ -24,6 +24,7 @@ type Service struct {
 	engines   map[string]engine.Engine
 	catalogue engine.Catalogue
 	ports     PortRange
+	pool      map[string]int
 	now       func() time.Time
 	log       *slog.Logger
 	feed      *feed
@@ -38,6 +39,7 @@ type Options struct {
 	Catalogue engine.Catalogue
 	Ports     PortRange
 	Log       *slog.Logger
+	Pool      map[string]int   // how many spares of which engine are kept ready; default: none
 	Now       func() time.Time // default: time.Now
 }
 
@@ -56,7 +58,7 @@ type Job struct {
 // New makes a Service. It reads and writes nothing yet.
 func New(o Options) *Service {
 	s := &Service{
-		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, now: o.Now, log: o.Log,
+		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(),
 	}
 	for _, e := range o.Engines {

@@ -189,9 +189,12 @@ func (s *Service) InitDone(ctx context.Context, instanceID string) error {
 // was measured to be ready. After a failure the name and the port are free again; what existed must be gone already.
 func (s *Service) FinishCreate(ctx context.Context, tx pgx.Tx, operationID string, i Instance, failure *Explanation) error {
 	var err error
-	if failure == nil {
+	switch {
+	case failure == nil && i.IsSpare():
+		_, err = tx.Exec(ctx, "update instances set state = 'spare' where id = $1", i.ID)
+	case failure == nil:
 		_, err = tx.Exec(ctx, "update instances set state = 'ready', ready_at = now() where id = $1", i.ID)
-	} else {
+	default:
 		_, err = tx.Exec(ctx, "update instances set state = 'failed', ended_at = now() where id = $1", i.ID)
 		if err == nil {
 			_, err = tx.Exec(ctx, "delete from secrets where instance_id = $1", i.ID)

@@ -99,6 +99,8 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &operationWorker{Options: o})
+	river.AddWorker(workers, &poolWorker{Options: o})
+	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
 	river.AddWorker(workers, &forgetWorker{service: o.Service})
 	client, err := river.NewClient(riverpgxv5.New(o.DB), riverConfig(o, clientID, queues, workers))
@@ -118,13 +120,19 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		FetchCooldown:   20 * time.Millisecond, // somebody is waiting for the job that a notification tells of
 		SoftStopTimeout: softStop,
 		ErrorHandler:    &failureLog{o.Log},
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Minute),
-			func() (river.JobArgs, *river.InsertOpts) {
-				return forgetArgs{}, &river.InsertOpts{Queue: managersQueue}
-			}, nil)},
+		PeriodicJobs: []*river.PeriodicJob{
+			every(time.Minute, forgetArgs{}),
+			every(poolPause(o.Service), poolArgs{}),
+		},
 		// The application's role owns no index, so it cannot rebuild one.
 		ReindexerSchedule: river.NeverSchedule(),
 	}
+}
+
+// every runs a job again and again, on whichever manager is free. What must not be lost by a restart keeps its times in the catalogue.
+func every(pause time.Duration, args river.JobArgs) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(pause),
+		func() (river.JobArgs, *river.InsertOpts) { return args, &river.InsertOpts{Queue: managersQueue} }, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
 func (w *Workers) start(ctx context.Context) error {

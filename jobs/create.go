@@ -105,17 +105,22 @@ func (w *createWorker) begin(ctx context.Context, operationID string) (*creation
 type creation struct{ *attempt }
 
 func (c *creation) run(ctx context.Context) error {
+	server := []step{
+		{"choose a machine", c.place},
+		{"start the server", c.start},
+		{"wait until the server answers", func(ctx context.Context) (string, error) { return "", c.wait(ctx, c.changePort) }},
+	}
+	if c.instance.IsSpare() {
+		return c.attempt.run(ctx, server)
+	}
 	tenant, err := c.Service.Tenant(ctx, c.instance)
 	if err != nil {
 		return err
 	}
-	return c.attempt.run(ctx, []step{
-		{"choose a machine", c.place},
-		{"start the server", c.start},
-		{"wait until the server answers", func(ctx context.Context) (string, error) { return "", c.wait(ctx, c.changePort) }},
+	return c.attempt.run(ctx, append(server, []step{
 		{"make user and database", func(ctx context.Context) (string, error) { return c.provision(ctx, tenant) }},
 		{"log in, write and read as " + tenant.Username, func(ctx context.Context) (string, error) { return "", c.engine.Prove(ctx, c.server, tenant) }},
-	})
+	}...))
 }
 
 func (c *creation) place(ctx context.Context) (string, error) {

@@ -36,6 +36,7 @@ type Config struct {
 	Log          string        `env:"MYDB_LOG" envDefault:"text"`
 	StateDir     string        `env:"MYDB_STATE_DIR" envDefault:"./.mydb"`
 	DevPassword  string        `env:"MYDB_DEV_PASSWORD" secret:"true"`
+	WarmPool     WarmPool      `env:"MYDB_WARM_POOL"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
 }
 
@@ -56,6 +57,26 @@ func (r *PortRange) UnmarshalText(text []byte) error {
 
 // String writes the range as it is read.
 func (r PortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
+// WarmPool says how many spares of which engine are kept ready.
+type WarmPool map[string]int
+
+// UnmarshalText reads "postgres=2,mariadb=1"; 0 and nothing mean none.
+func (p *WarmPool) UnmarshalText(text []byte) error {
+	*p = WarmPool{}
+	if s := strings.TrimSpace(string(text)); s == "" || s == "0" {
+		return nil
+	}
+	for part := range strings.SplitSeq(string(text), ",") {
+		name, number, ok := strings.Cut(strings.TrimSpace(part), "=")
+		n, err := strconv.Atoi(number)
+		if !ok || name == "" || err != nil || n < 0 || n > 100 {
+			return errors.New("write engines with numbers from 0 to 100, such as postgres=2,mariadb=1, or 0 for none")
+		}
+		(*p)[name] = n
+	}
+	return nil
+}
 
 // Load reads the configuration from environment entries ("NAME=value", as os.Environ gives them) and checks what can be checked
 // without reaching anything. The error tells of everything that is wrong, a line each, and holds no secret.
