@@ -62,9 +62,13 @@ func beWorker() error {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	crash := crasher{at: os.Getenv(crashEnv)}
+	queue, err := jobs.NewInserter(pool, log)
+	if err != nil {
+		return err
+	}
 	service := core.New(core.Options{
-		DB: pool, Keys: keys, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: engine.BuiltIn().WithImages(find),
-		Ports: testPorts, Log: log,
+		DB: pool, Keys: keys, Queue: queue, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: engine.BuiltIn().WithImages(find),
+		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
 	})
 	_, err = jobs.Start(ctx, jobs.Options{
 		DB: pool, Service: service, Runtime: crashingRuntime{runtime, crash}, Log: log, CreateLimit: 2 * time.Minute,
@@ -162,10 +166,6 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if s.key, err = crypt.NewKey(); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := crypt.ParseKeyring(s.key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, host := range engines {
 		r, err := swarm.New(t.Context(), swarm.Options{Host: host})
 		if err != nil {
@@ -178,11 +178,7 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := jobs.NewInserter(s.pool, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.service = coretest.Service(t, s.pool, core.Options{Keys: keys, Queue: queue, Catalogue: engine.BuiltIn().WithImages(find), Ports: testPorts})
+	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Catalogue: engine.BuiltIn().WithImages(find), Ports: testPorts})
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +186,24 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	s.actor = coretest.Actor(t, s.service, "ada", false)
 	t.Cleanup(s.removeAll)
 	return s
+}
+
+func (s *site) keys() *crypt.Keyring {
+	s.t.Helper()
+	keys, err := crypt.ParseKeyring(s.key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return keys
+}
+
+func (s *site) queue() core.Queue {
+	s.t.Helper()
+	queue, err := jobs.NewInserter(s.pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return queue
 }
 
 // spreadPorts makes tests that run at once begin at different ports of the range.
