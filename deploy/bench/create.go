@@ -75,6 +75,7 @@ func (l *lab) measurePairs(ctx context.Context, p *process) error {
 		ratios = append(ratios, ours[i].Seconds()/bare[i].Seconds())
 		progress("create %d of %d: %s with MyDB, %s bare", i+1, l.pairs, inSeconds(ours[i]), inSeconds(bare[i]))
 	}
+	l.cold = ours.median()
 	n := fmt.Sprintf("median of %d", l.pairs)
 	l.report.add("Create to ready, through the API", n, ours.median(), "")
 	l.report.add("Bare service of the same spec to its first login", n, bare.median(), "")

@@ -49,6 +49,7 @@ type lab struct {
 	service   *core.Service // for making people and reading what an instance's admin logs in with
 	tokens    []string      // of the people
 	ports     core.PortRange
+	cold      time.Duration // the median of cold creates; 0 when they were not measured
 }
 
 func openLab(ctx context.Context, o options) (*lab, error) {

@@ -24,8 +24,8 @@ type process struct {
 	ended   chan struct{}
 }
 
-// start runs `mydb role`. It does not wait until the process is ready.
-func (l *lab) start(role string) (*process, error) {
+// start runs `mydb role`, with more settings than all processes have. It does not wait until the process is ready.
+func (l *lab) start(role string, settings ...string) (*process, error) {
 	listen, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -40,6 +40,7 @@ func (l *lab) start(role string) (*process, error) {
 	p.cmd.Env = append(withoutMyDB(os.Environ()),
 		"MYDB_LISTEN="+listen, "MYDB_DATABASE_URL="+l.appURL, "MYDB_KEY_FILE="+l.path("key"), "MYDB_CONFIG="+l.path("catalogue.yaml"),
 		fmt.Sprintf("MYDB_PORT_RANGE=%d-%d", l.ports.First, l.ports.Last), "MYDB_DOCKER_HOST="+os.Getenv("MYDB_DOCKER_HOST"))
+	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// It must not outlive a benchmark that is killed, nor see the Ctrl-C that the benchmark handles.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
