@@ -11,13 +11,13 @@ import (
 	"github.com/rs/xid"
 
 	"github.com/mydb-project/mydb/core/engine"
-	"github.com/mydb-project/mydb/core/engine/postgres"
 	"github.com/mydb-project/mydb/jobs/swarm"
 )
 
 // model is an instance of MyDB's that bare services are copied from. It goes on running, as others do where MyDB is in use, so
 // that the configs that all instances share exist for both sides.
 type model struct {
+	engine engine.Engine
 	id     string
 	spec   dockerswarm.ServiceSpec
 	server engine.Server
@@ -25,8 +25,8 @@ type model struct {
 	secret []byte // what its Swarm secret holds
 }
 
-func (l *lab) modelOf(ctx context.Context, instanceID string) (model, error) {
-	m := model{id: instanceID}
+func (l *lab) modelOf(ctx context.Context, e engine.Engine, instanceID string) (model, error) {
+	m := model{engine: e, id: instanceID}
 	service, _, err := l.docker.ServiceInspectWithRaw(ctx, swarm.ServiceName(instanceID), dockerswarm.ServiceInspectOptions{})
 	if err != nil {
 		return m, err
@@ -39,7 +39,7 @@ func (l *lab) modelOf(ctx context.Context, instanceID string) (model, error) {
 		return m, err
 	}
 	m.admin = secrets.Admin
-	if m.secret, err = (postgres.Engine{}).SecretFile(secrets); err != nil {
+	if m.secret, err = e.SecretFile(secrets); err != nil {
 		return m, err
 	}
 	ca, err := l.service.Authority(ctx)
@@ -86,7 +86,7 @@ func (l *lab) createBare(ctx context.Context, m model, port int) (time.Duration,
 	if _, err := l.docker.ServiceCreate(ctx, spec, dockerswarm.ServiceCreateOptions{}); err != nil {
 		return 0, err
 	}
-	err = until(ctx, createLimit, func() (bool, error) { return (postgres.Engine{}).Ping(ctx, m.server, m.admin) == nil, nil })
+	err = until(ctx, createLimit, func() (bool, error) { return m.engine.Ping(ctx, m.server, m.admin) == nil, nil })
 	if err != nil {
 		return 0, err
 	}

@@ -98,7 +98,7 @@ func (l *lab) burst(ctx context.Context, p *process, n int, name string) (answer
 			gate.Wait()
 			start := time.Now()
 			var r core.Receipt
-			r, errs[i] = c.create(ctx, fmt.Sprintf("bench-%s-%d", name, i), fmt.Sprintf("%s-%d", name, i))
+			r, errs[i] = c.create(ctx, mainEngine, fmt.Sprintf("bench-%s-%d", name, i), fmt.Sprintf("%s-%d", name, i))
 			a.took[i], a.ids[i] = time.Since(start), r.Database.ID+" "+r.Operation.ID
 		})
 	}

@@ -30,10 +30,10 @@ func (l *lab) client(p *process, person int) *apiClient {
 	return &apiClient{url: p.url + "/api/v1", token: l.tokens[person%people], http: http.DefaultClient}
 }
 
-// create asks for a database and returns when that was accepted.
-func (c *apiClient) create(ctx context.Context, name, key string) (core.Receipt, error) {
+// create asks for a database of an engine and returns when that was accepted.
+func (c *apiClient) create(ctx context.Context, engine, name, key string) (core.Receipt, error) {
 	var receipt core.Receipt
-	body, err := json.Marshal(core.Create{Name: name, Engine: "postgres"})
+	body, err := json.Marshal(core.Create{Name: name, Engine: engine})
 	if err != nil {
 		return receipt, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine"
 )
 
 const (
@@ -28,8 +29,14 @@ func measureCreates(ctx context.Context, l *lab) error {
 	if _, err := p.ready(ctx); err != nil {
 		return err
 	}
-	if err := l.measurePairs(ctx, p); err != nil {
-		return p.failure(err)
+	for _, e := range engines {
+		if !l.offered(e) {
+			progress("%s is not measured: this machine has no image of it", e.Title())
+			continue
+		}
+		if err := l.measurePairs(ctx, p, e); err != nil {
+			return p.failure(fmt.Errorf("%s: %w", e.Name(), err))
+		}
 	}
 	if err := l.measureMany(ctx, p); err != nil {
 		return p.failure(err)
@@ -38,12 +45,12 @@ func measureCreates(ctx context.Context, l *lab) error {
 }
 
 // measurePairs makes a database through MyDB and one without it in turns, so that both meet the same weather.
-func (l *lab) measurePairs(ctx context.Context, p *process) error {
-	first, err := l.createOne(ctx, p, "model") // a warm-up, and what the bare services are copied from
+func (l *lab) measurePairs(ctx context.Context, p *process, e engine.Engine) error {
+	first, err := l.createOne(ctx, p, e.Name(), "model-"+e.Name()) // a warm-up, and what the bare services are copied from
 	if err != nil {
 		return err
 	}
-	m, err := l.modelOf(ctx, first.instanceID)
+	m, err := l.modelOf(ctx, e, first.instanceID)
 	if err != nil {
 		return err
 	}
@@ -53,7 +60,7 @@ func (l *lab) measurePairs(ctx context.Context, p *process) error {
 	for i := range l.pairs {
 		pair := []func() error{
 			func() error {
-				c, err := l.createOne(ctx, p, "pair-"+strconv.Itoa(i))
+				c, err := l.createOne(ctx, p, e.Name(), "pair-"+e.Name()+"-"+strconv.Itoa(i))
 				if err != nil {
 					return err
 				}
@@ -75,15 +82,21 @@ func (l *lab) measurePairs(ctx context.Context, p *process) error {
 		ratios = append(ratios, ours[i].Seconds()/bare[i].Seconds())
 		progress("create %d of %d: %s with MyDB, %s bare", i+1, l.pairs, inSeconds(ours[i]), inSeconds(bare[i]))
 	}
-	l.cold = ours.median()
+	l.reportPairs(e, ours, bare, ratios)
+	if e.Name() == mainEngine {
+		l.cold = ours.median()
+		l.report.steps(steps)
+	}
+	return l.removeInstance(ctx, first.instanceID)
+}
+
+func (l *lab) reportPairs(e engine.Engine, ours, bare durations, ratios []float64) {
 	n := fmt.Sprintf("median of %d", l.pairs)
-	l.report.add("Create to ready, through the API", n, ours.median(), "")
-	l.report.add("Bare service of the same spec to its first login", n, bare.median(), "")
+	l.report.add(e.Title()+": create to ready, through the API", n, ours.median(), "")
+	l.report.add(e.Title()+": bare service of the same spec to its first login", n, bare.median(), "")
 	ratio := float64(ours.median()) / float64(bare.median())
 	l.report.addText("**Ratio of the two**", "of the medians", fmt.Sprintf("%.2f", ratio), fmt.Sprintf("≤ %.2f", ratioTarget), ratio <= ratioTarget)
 	l.report.addText("", "pair by pair", fmt.Sprintf("%.2f to %.2f", slices.Min(ratios), slices.Max(ratios)), "", true)
-	l.report.steps(steps)
-	return nil
 }
 
 // created is a create that was measured.
@@ -94,13 +107,13 @@ type created struct {
 }
 
 // createOne measures from before the POST until a GET says that the database is ready.
-func (l *lab) createOne(ctx context.Context, p *process, name string) (created, error) {
-	return createAs(ctx, l.client(p, 0), "bench-"+name)
+func (l *lab) createOne(ctx context.Context, p *process, engine, name string) (created, error) {
+	return createAs(ctx, l.client(p, 0), engine, "bench-"+name)
 }
 
-func createAs(ctx context.Context, c *apiClient, name string) (created, error) {
+func createAs(ctx context.Context, c *apiClient, engine, name string) (created, error) {
 	start := time.Now()
-	receipt, err := c.create(ctx, name, name)
+	receipt, err := c.create(ctx, engine, name, name)
 	if err != nil {
 		return created{}, err
 	}
@@ -141,7 +154,7 @@ func (l *lab) measureMany(ctx context.Context, p *process) error {
 	}
 	start := time.Now()
 	err = each(numbers, func(i int) (err error) {
-		made[i], err = createAs(ctx, l.client(p, i), "bench-many-"+strconv.Itoa(i))
+		made[i], err = createAs(ctx, l.client(p, i), mainEngine, "bench-many-"+strconv.Itoa(i))
 		return err
 	})
 	if err != nil {

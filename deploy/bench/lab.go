@@ -25,6 +25,12 @@ import (
 	"github.com/mydb-project/mydb/migrations"
 )
 
+// mainEngine is the one that all figures are measured with; some are measured with each.
+const mainEngine = "postgres"
+
+// engines are those whose creates are measured, as far as this machine has an image.
+var engines = []engine.Engine{postgres.Engine{}}
+
 // people is how many persons the requests come from.
 const people = 10
 
@@ -96,7 +102,7 @@ func (l *lab) reachEngine(ctx context.Context) (err error) {
 		return err
 	}
 	l.catalogue = engine.BuiltIn().WithImages(find)
-	offer, _ := l.catalogue.Offer("postgres")
+	offer, _ := l.catalogue.Offer(mainEngine)
 	if len(offer.Offered()) == 0 {
 		return errors.New("there is no PostgreSQL image on this machine: `make images` gets or builds one")
 	}
@@ -106,6 +112,12 @@ func (l *lab) reachEngine(ctx context.Context) (err error) {
 		return err
 	}
 	return nil
+}
+
+// offered reports whether this machine can run an engine.
+func (l *lab) offered(e engine.Engine) bool {
+	offer, ok := l.catalogue.Offer(e.Name())
+	return ok && len(offer.Offered()) > 0
 }
 
 func (l *lab) makeFiles(context.Context) (err error) {
@@ -157,7 +169,7 @@ func (l *lab) makeDatabase(ctx context.Context) error {
 	}
 	l.later(l.removeInstances)
 	l.service = core.New(core.Options{
-		DB: l.pool, Keys: l.keys, Engines: []engine.Engine{postgres.Engine{}}, Catalogue: l.catalogue, Ports: l.ports,
+		DB: l.pool, Keys: l.keys, Engines: engines, Catalogue: l.catalogue, Ports: l.ports,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	return nil

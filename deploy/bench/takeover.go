@@ -87,7 +87,7 @@ func (l *lab) startWorker(ctx context.Context) (worker, error) {
 // from the kill until another has begun and until the database is ready.
 func (l *lab) takeover(ctx context.Context, doors *process, workers []worker, name string) ([]worker, time.Duration, time.Duration, error) {
 	c := l.client(doors, 0)
-	receipt, err := c.create(ctx, name, name)
+	receipt, err := c.create(ctx, mainEngine, name, name)
 	if err != nil {
 		return workers, 0, 0, err
 	}

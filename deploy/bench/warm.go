@@ -15,7 +15,7 @@ const (
 
 // measureWarm creates from a warm pool, whenever it is full, and compares with the cold creates of the same run.
 func measureWarm(ctx context.Context, l *lab) error {
-	p, err := l.start("all", "MYDB_WARM_POOL=postgres=1")
+	p, err := l.start("all", "MYDB_WARM_POOL="+mainEngine+"=1")
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func measureWarm(ctx context.Context, l *lab) error {
 		if err := l.poolFull(ctx); err != nil {
 			return p.failure(fmt.Errorf("wait for a spare: %w", err))
 		}
-		c, err := l.createOne(ctx, p, "warm-"+strconv.Itoa(i))
+		c, err := l.createOne(ctx, p, mainEngine, "warm-"+strconv.Itoa(i))
 		if err != nil {
 			return p.failure(err)
 		}
