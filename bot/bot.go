@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -65,7 +64,8 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"list":   conversation.list,
 	"status": conversation.status, "connect": conversation.connect,
 	"whoami": conversation.whoami, "help": conversation.help,
-	"restart": conversation.restart,
+	"restart": conversation.restart, "stop": conversation.stop, "start": conversation.start,
+	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 
 // Run understands a message and does what it asks for.
@@ -140,25 +140,6 @@ func (c conversation) connect(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{Text: renderCard(card), Name: i.Name}, nil
-}
-
-func (c conversation) restart(ctx context.Context) (Answer, error) {
-	return c.give(ctx, core.Restart{On: c.on()}, "Restarting %s.")
-}
-
-// on is the database that the message names.
-func (c conversation) on() core.On { return core.On{Database: c.values["name"]} }
-
-// give gives a command on an existing database. say has one verb, for the database's name, and tells what is being done now.
-func (c conversation) give(ctx context.Context, command core.Command, say string) (Answer, error) {
-	if _, _, err := c.find(ctx); err != nil {
-		return Answer{}, err
-	}
-	receipt, err := c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
-	if err != nil {
-		return Answer{}, err
-	}
-	return Answer{Text: fmt.Sprintf(say, receipt.Database.Name), OperationID: receipt.Operation.ID, Name: receipt.Database.Name}, nil
 }
 
 func (c conversation) whoami(context.Context) (Answer, error) {

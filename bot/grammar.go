@@ -93,6 +93,15 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "status", Summary: "Shows how a database is doing.", Params: []Param{database}, Example: "status genomes"},
 		{Name: "connect", Summary: "Shows how to connect to a database.", Params: []Param{database}, Example: "connect genomes"},
 		{Name: "restart", Summary: "Restarts a database; its data stays, its connections end.", Params: []Param{database}, Example: "restart genomes"},
+		{Name: "stop", Summary: "Stops a database; its data stays.", Params: []Param{database}, Example: "stop genomes"},
+		{Name: "start", Summary: "Starts a stopped database.", Params: []Param{database}, Example: "start genomes"},
+		{Name: "rotate", Summary: "Gives you a new password; the old one stops working at once.", Params: []Param{database}, Example: "rotate genomes"},
+		{Name: "resize", Summary: "Gives a database another size; it restarts.", Params: []Param{database, {
+			Name: "size", Kind: KindChoice, Positional: true, Required: true, Choices: c.SizeNames(), Help: "How much memory and CPU it gets.", Example: "medium",
+		}}, Example: "resize genomes medium"},
+		{Name: "extend", Summary: "Keeps a database for longer.", Params: []Param{database, {
+			Name: "expires", Kind: KindWord, Positional: true, Required: true, Help: "A number of days from now such as 90d, a time, or never.", Example: "90d",
+		}}, Example: "extend genomes 90d"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
 	topics := append(append(g.Names(), "help"), laterCommands...)
@@ -135,7 +144,7 @@ func createCommand(c engine.Catalogue) Command {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"stats", "report", "backup", "backups", "restore", "stop", "start", "rotate", "extend", "resize", "upgrade", "share",
+	"stats", "report", "backup", "backups", "restore", "upgrade", "share",
 	"unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "link", "unlink", "audit", "logs",
 }
 

@@ -181,7 +181,7 @@ func TestComplete(t *testing.T) {
 		want []string
 	}{
 		{"c", []string{"create", "connect"}},
-		{"", []string{"create", "list", "status", "connect", "restart", "whoami", "help"}},
+		{"", []string{"create", "list", "status", "connect", "restart", "stop", "start", "rotate", "resize", "extend", "whoami", "help"}},
 		{"create ", []string{"postgres"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},

@@ -26,9 +26,9 @@ func (o On) subject() string { return o.Database }
 // change is a decision about an existing instance that starts work, or is done at once.
 type change struct {
 	on     string
-	kind   string  // of the operation
-	states []State // in which it may begin
-	args   any     // for the worker; never a secret
+	kind   string             // of the operation
+	states []State            // in which it may begin
+	args   func(Instance) any // for the worker; never a secret. May be nil
 
 	// allow refuses what the actor may not do, or what makes no sense now. Nil: the owner and administrators may.
 	allow func(actor Actor, i Instance) error
@@ -106,12 +106,12 @@ func (c change) record(ctx context.Context, tx pgx.Tx, req Request, i Instance, 
 	if done {
 		state = OperationDone
 	}
-	args, err := json.Marshal(c.args)
-	if err != nil {
-		return fmt.Errorf("encode the operation's arguments: %w", err)
-	}
-	if c.args == nil {
-		args = []byte("{}")
+	args := []byte("{}")
+	if c.args != nil {
+		var err error
+		if args, err = json.Marshal(c.args(i)); err != nil {
+			return fmt.Errorf("encode the operation's arguments: %w", err)
+		}
 	}
 	_, _ = rows.Exec(ctx, `insert into operations (id, instance_id, kind, requested_by, door, args, state, started_at, finished_at)
 		values ($1, $2, $3, $4, $5, $6, $7::text, case when $7 = 'done' then now() end, case when $7 = 'done' then now() end)`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mydb-project/mydb/core"
@@ -33,6 +34,8 @@ type attempt struct {
 	authority *crypt.Authority
 	initUntil time.Time
 	stopped   bool // the spec is that of a server that does not run
+
+	passwordSet bool // the server has the owner's new password
 }
 
 // step is a part of an operation that people see.
@@ -158,17 +161,43 @@ func (a *attempt) watch(ctx context.Context, busy func(context.Context) error) e
 	if err != nil {
 		return err
 	}
+	if st.Problem != nil && st.Problem.Cause == CausePort && busy != nil {
+		return busy(ctx)
+	}
+	return a.hopeless(st)
+}
+
+// hopeless is the error of a task that will not come up by itself; nil while there is hope.
+func (a *attempt) hopeless(st Status) error {
 	switch {
 	case st.State == TaskAbsent:
 		return fmt.Errorf("the service of %s went away while it was waited for", a.instance.ID)
 	case st.Problem == nil:
 		return nil
-	case st.Problem.Cause == CausePort && busy != nil:
-		return busy(ctx)
-	case st.Problem.Permanent || st.Problem.Cause == CauseCrashLoop || st.Problem.Cause == CauseMemory || st.Problem.Cause == CauseCapacity || st.Problem.Cause == CausePort:
+	case st.Problem.Permanent || slices.Contains([]Cause{CauseCrashLoop, CauseMemory, CauseCapacity, CausePort}, st.Problem.Cause):
 		p := *st.Problem
 		p.Permanent = true // the orchestrator has tried again often enough
 		return &p
 	}
 	return nil
+}
+
+// poll asks for the status until it is as wanted, or an error.
+func (a *attempt) poll(ctx context.Context, wanted func(Status) (bool, error)) error {
+	tick := time.NewTicker(statusEvery / 5)
+	defer tick.Stop()
+	for {
+		st, err := a.Runtime.Status(ctx, a.instance.ID)
+		if err != nil {
+			return err
+		}
+		if ok, err := wanted(st); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,7 +68,7 @@ func beWorker() error {
 		return err
 	}
 	service := core.New(core.Options{
-		DB: pool, Keys: keys, Queue: queue, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: engine.BuiltIn().WithImages(find),
+		DB: pool, Keys: keys, Queue: queue, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: testCatalogue(find),
 		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
 	})
 	_, err = jobs.Start(ctx, jobs.Options{
@@ -133,6 +134,25 @@ func (e crashingEngine) Prove(ctx context.Context, s engine.Server, t engine.Ten
 	return e.around("prove", func() error { return e.Engine.Prove(ctx, s, t) })
 }
 
+func (e crashingEngine) Probe(ctx context.Context, s engine.Server, secrets engine.Secrets, t engine.Tenant) error {
+	return e.around("probe", func() error { return e.Engine.Probe(ctx, s, secrets, t) })
+}
+
+func (e crashingEngine) SetPassword(ctx context.Context, s engine.Server, admin, username, password string) error {
+	return e.around("set password", func() error { return e.Engine.SetPassword(ctx, s, admin, username, password) })
+}
+
+// testCatalogue has two sizes more than the built-in one: one that no machine has room for, and one in which no server starts.
+func testCatalogue(find func(string) (string, bool)) engine.Catalogue {
+	c := engine.BuiltIn().WithImages(find)
+	small, _ := c.Size("small")
+	huge, sick := small, small
+	huge.Name, huge.Memory, huge.MemoryReserved = "huge", 4<<40, 4<<40
+	sick.Name, sick.Memory, sick.MemoryReserved = "sick", 7<<20, 6<<20
+	c.Sizes = append(slices.Clone(c.Sizes), huge, sick)
+	return c
+}
+
 // Tests that run at the same time on one engine would fight for ports; each process run of this package has its own range.
 var testPorts = core.PortRange{First: 26100, Last: 26299}
 
@@ -178,7 +198,7 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Catalogue: engine.BuiltIn().WithImages(find), Ports: testPorts})
+	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Catalogue: testCatalogue(find), Ports: testPorts})
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,10 @@ type plan struct {
 // plans has all kinds of operations but create, which makes what the others work on.
 var plans = map[string]plan{
 	"restart": restartPlan,
+	"stop":    stopPlan,
+	"start":   startPlan,
+	"rotate":  rotatePlan,
+	"resize":  resizePlan,
 }
 
 // undoLimit is how long an attempt to undo may take.

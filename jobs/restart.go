@@ -23,8 +23,12 @@ var restartPlan = plan{
 	},
 }
 
-// settle waits until the new task runs and its server answers: right after an update, the old one may still do so.
+// settle waits until what was asked for last runs and answers: right after an update, the old server may still do so.
 func (a *attempt) settle(ctx context.Context) (string, error) {
+	err := a.poll(ctx, func(st Status) (bool, error) { return st.Settled, a.hopeless(st) })
+	if err != nil {
+		return "", err
+	}
 	return "", a.wait(ctx, nil)
 }
 

@@ -63,12 +63,16 @@ const (
 	TaskPending  TaskState = "pending"  // not placed yet
 	TaskStarting TaskState = "starting" // placed, image or container being prepared, or health check not yet passed
 	TaskRunning  TaskState = "running"
-	TaskFailing  TaskState = "failing" // the last task ended by itself; the orchestrator will try again
+	TaskStopping TaskState = "stopping" // told to stop, and not gone yet
+	TaskStopped  TaskState = "stopped"  // there is a service, it wants no task, and none is left
+	TaskFailing  TaskState = "failing"  // the last task ended by itself; the orchestrator will try again
 )
 
-// Status is how an instance's current task is doing. Problem is nil while nothing speaks against it.
+// Status is how an instance's current task is doing. Problem is nil while nothing speaks against it. Settled says that the task is
+// of the spec that was ensured last, and that no task of an earlier one is left, which might still answer.
 type Status struct {
 	State   TaskState
+	Settled bool
 	NodeID  string
 	Problem *Problem
 }

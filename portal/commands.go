@@ -53,6 +53,11 @@ func (s *Server) commandEndpoints() []endpoint {
 	const post = http.MethodPost
 	return []endpoint{
 		command[core.Restart](s, post, "/databases/{name}/restart", "restartDatabase", "Restart a database", "Its data stays, its connections end."),
+		command[core.Stop](s, post, "/databases/{name}/stop", "stopDatabase", "Stop a database", "Its data, name and port stay. Stopping what is stopped is done at once."),
+		command[core.Start](s, post, "/databases/{name}/start", "startDatabase", "Start a stopped database", ""),
+		command[core.Rotate](s, post, "/databases/{name}/rotate", "rotatePassword", "Give the owner's account a new password", "The old one stops working at once; the owner collects the new one."),
+		command[core.Resize](s, post, "/databases/{name}/resize", "resizeDatabase", "Give a database another size", "Its server restarts. If it does not come up, it goes back to the old size."),
+		command[core.Extend](s, post, "/databases/{name}/extend", "extendDatabase", "Keep a database for longer", ""),
 	}
 }
 
@@ -75,4 +80,27 @@ func (s *Server) give(make func(r *http.Request, database string) core.Command) 
 		s.render(w, r, a.status, "database", v.Database.Name, v)
 		return nil
 	}
+}
+
+// The forms of the card "Manage" on the page of a database.
+
+func restartForm(_ *http.Request, name string) core.Command {
+	return core.Restart{On: core.On{Database: name}}
+}
+func stopForm(_ *http.Request, name string) core.Command {
+	return core.Stop{On: core.On{Database: name}}
+}
+func startForm(_ *http.Request, name string) core.Command {
+	return core.Start{On: core.On{Database: name}}
+}
+func rotateForm(_ *http.Request, name string) core.Command {
+	return core.Rotate{On: core.On{Database: name}}
+}
+
+func resizeForm(r *http.Request, name string) core.Command {
+	return core.Resize{On: core.On{Database: name}, Size: r.PostForm.Get("size")}
+}
+
+func extendForm(r *http.Request, name string) core.Command {
+	return core.Extend{On: core.On{Database: name}, Expires: r.PostForm.Get("expires")}
 }

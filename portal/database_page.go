@@ -14,6 +14,8 @@ type databaseView struct {
 	Operation   *core.Operation
 	Snippets    []engine.Snippet
 	IsOwner     bool
+	IsAdmin     bool
+	Sizes       []string // what it could be resized to
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -31,6 +33,12 @@ func (v databaseView) Failed() *core.Explanation {
 		return nil
 	}
 	return v.Operation.Error
+}
+
+// Manageable tells whether the person may do something with it now.
+func (v databaseView) Manageable() bool {
+	state := v.Database.State
+	return (v.IsOwner || v.IsAdmin) && !v.Busy() && (state == core.StateReady || state == core.StateStopped)
 }
 
 // Connectable tells whether a client could connect now.
@@ -58,7 +66,8 @@ func (s *Server) databaseView(r *http.Request, c call) (v databaseView, err erro
 func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) {
 	v.Title = s.engineTitles()[v.Database.Engine]
 	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
-	v.IsOwner, v.CAFile = v.Database.OwnerID == c.Actor.ID, core.CAFile
+	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
+	v.Sizes = s.service.Catalogue().SizeNames()
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
 		return err
 	}

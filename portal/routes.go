@@ -4,8 +4,6 @@ import (
 	"net/http"
 
 	"github.com/gorilla/mux"
-
-	"github.com/mydb-project/mydb/core"
 )
 
 // routes says which path leads where.
@@ -46,9 +44,12 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/databases/{name}", s.databasePage)
 	mine.Handle("/databases/{name}/progress", s.page(s.progress)).Methods(http.MethodGet)
 	post("/databases/{name}/credentials", s.reveal)
-	post("/databases/{name}/restart", s.give(func(_ *http.Request, database string) core.Command {
-		return core.Restart{On: core.On{Database: database}}
-	}))
+	post("/databases/{name}/restart", s.give(restartForm))
+	post("/databases/{name}/stop", s.give(stopForm))
+	post("/databases/{name}/start", s.give(startForm))
+	post("/databases/{name}/rotate", s.give(rotateForm))
+	post("/databases/{name}/resize", s.give(resizeForm))
+	post("/databases/{name}/extend", s.give(extendForm))
 	page("/account", s.accountPage)
 	post("/account/tokens", s.makeToken)
 	post("/account/tokens/{id}/revoke", s.revokeToken)

@@ -43,8 +43,11 @@ func (n *Nothing) Ensure(_ context.Context, s jobs.Spec) error {
 func (n *Nothing) Status(_ context.Context, instanceID string) (jobs.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s, ok := n.specs[instanceID]; ok {
-		return jobs.Status{State: jobs.TaskRunning, NodeID: s.NodeID}, nil
+	switch s, ok := n.specs[instanceID]; {
+	case ok && s.Stopped:
+		return jobs.Status{State: jobs.TaskStopped, Settled: true, NodeID: s.NodeID}, nil
+	case ok:
+		return jobs.Status{State: jobs.TaskRunning, Settled: true, NodeID: s.NodeID}, nil
 	}
 	return jobs.Status{State: jobs.TaskAbsent}, nil
 }

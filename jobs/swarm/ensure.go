@@ -50,8 +50,11 @@ func (r *Runtime) place(ctx context.Context, s jobs.Spec) error {
 	if matches(have.Spec, want) {
 		return nil
 	}
-	// The whole spec is replaced, but for what restarts the task by itself.
+	// The whole spec is replaced, but for what restarts the task by itself, unless that was asked for.
 	want.TaskTemplate.ForceUpdate = have.Spec.TaskTemplate.ForceUpdate
+	if have.Spec.Labels[labelRestarts] != want.Labels[labelRestarts] {
+		want.TaskTemplate.ForceUpdate++
+	}
 	if _, err := r.docker.ServiceUpdate(ctx, have.ID, have.Version, want, swarm.ServiceUpdateOptions{}); err != nil {
 		return err
 	}

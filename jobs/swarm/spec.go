@@ -28,6 +28,7 @@ const (
 	LabelName     = "dev.mydb.name"     // on the service alone, because changing a label there restarts nothing
 	labelSpec     = "dev.mydb.spec"     // on the service: a hash of all that we asked for
 	labelConfig   = "dev.mydb.config"   // on configs: "true"
+	labelRestarts = "dev.mydb.restarts" // on the service: how many restarts were asked for, when there were any
 )
 
 const (
@@ -67,13 +68,19 @@ func (r *Runtime) labelsFor(s jobs.Spec) map[string]string {
 
 // serviceSpec is the whole service but for the ids of its secret and configs, which only the cluster knows.
 func (r *Runtime) serviceSpec(s jobs.Spec) swarm.ServiceSpec {
-	one := uint64(1)
+	replicas := uint64(1)
+	if s.Stopped {
+		replicas = 0
+	}
 	labels := r.labelsFor(s)
 	labels[LabelName] = s.Name
+	if s.Restarts > 0 {
+		labels[labelRestarts] = strconv.Itoa(s.Restarts)
+	}
 	spec := swarm.ServiceSpec{
 		Annotations:    swarm.Annotations{Name: ServiceName(s.InstanceID), Labels: labels},
 		TaskTemplate:   r.taskTemplate(s),
-		Mode:           swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
+		Mode:           swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
 		UpdateConfig:   stopFirst(),
 		RollbackConfig: stopFirst(),
 		EndpointSpec:   r.endpoint(s),

@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/pkg/stdcopy"
 
@@ -46,11 +47,17 @@ func (r *Runtime) Status(ctx context.Context, instanceID string) (jobs.Status, e
 	if err != nil {
 		return jobs.Status{}, failed("list tasks of "+name, err)
 	}
+	if wantsNone(service) {
+		return stopping(tasks), nil
+	}
 	if len(tasks) == 0 {
 		return jobs.Status{State: jobs.TaskPending}, nil
 	}
 	out := r.judge(tasks)
-	out.NodeID = tasks[0].NodeID
+	out.NodeID, out.Settled = tasks[0].NodeID, settled(tasks, service)
+	if out.State == jobs.TaskPending && leaving(tasks) && !r.nodeAway(ctx, service) {
+		out.Problem = nil // it waits for its predecessor's port and memory
+	}
 	r.explain(ctx, &out, lastEnded(tasks), service)
 	return out, nil
 }
@@ -65,6 +72,37 @@ func (r *Runtime) tasks(ctx context.Context, instanceID string) ([]swarm.Task, e
 	}
 	slices.SortStableFunc(tasks, func(a, b swarm.Task) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return tasks, nil
+}
+
+func wantsNone(s swarm.Service) bool {
+	replicated := s.Spec.Mode.Replicated
+	return replicated != nil && replicated.Replicas != nil && *replicated.Replicas == 0
+}
+
+func stopping(tasks []swarm.Task) jobs.Status {
+	if slices.ContainsFunc(tasks, func(t swarm.Task) bool { return !ended(t) }) {
+		return jobs.Status{State: jobs.TaskStopping, NodeID: tasks[0].NodeID}
+	}
+	return jobs.Status{State: jobs.TaskStopped, Settled: true}
+}
+
+// settled says that the newest task is what the service wants now, and that all before it have ended.
+func settled(tasks []swarm.Task, service swarm.Service) bool {
+	want, have := service.Spec.TaskTemplate, tasks[0].Spec
+	return have.ForceUpdate == want.ForceUpdate && reflect.DeepEqual(have.Resources, want.Resources) &&
+		reflect.DeepEqual(mountsOf(have), mountsOf(want)) && !ended(tasks[0]) && !slices.ContainsFunc(tasks[1:], func(t swarm.Task) bool { return !ended(t) })
+}
+
+// leaving says that a task of an earlier spec has been told to end and has not yet.
+func leaving(tasks []swarm.Task) bool {
+	return slices.ContainsFunc(tasks[1:], func(t swarm.Task) bool { return t.DesiredState == swarm.TaskStateShutdown && !ended(t) })
+}
+
+func mountsOf(t swarm.TaskSpec) []mount.Mount {
+	if t.ContainerSpec == nil {
+		return nil
+	}
+	return t.ContainerSpec.Mounts
 }
 
 // judge draws the state from the tasks alone. While a new task is on its way, what ended the last one still stands: between

@@ -9,14 +9,6 @@ import (
 
 var errSoon = errors.New("not written yet")
 
-// Probe implements engine.Engine.
-func (Engine) Probe(context.Context, engine.Server, engine.Secrets, engine.Tenant) error {
-	return errSoon
-}
-
-// SetPassword implements engine.Engine.
-func (Engine) SetPassword(_ context.Context, _ engine.Server, _, _, _ string) error { return errSoon }
-
 // Grant implements engine.Engine.
 func (Engine) Grant(context.Context, engine.Server, string, engine.Tenant, engine.Access) error {
 	return errSoon

@@ -1,0 +1,64 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+func (c conversation) restart(ctx context.Context) (Answer, error) {
+	return c.give(ctx, core.Restart{On: c.on()}, "Restarting %s.")
+}
+
+// on is the database that the message names.
+func (c conversation) on() core.On { return core.On{Database: c.values["name"]} }
+
+// give gives a command on an existing database. say has one verb, for the database's name, and tells what is being done now.
+func (c conversation) give(ctx context.Context, command core.Command, say string) (Answer, error) {
+	if _, _, err := c.find(ctx); err != nil {
+		return Answer{}, err
+	}
+	receipt, err := c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: fmt.Sprintf(say, receipt.Database.Name), OperationID: receipt.Operation.ID, Name: receipt.Database.Name}, nil
+}
+
+func (c conversation) stop(ctx context.Context) (Answer, error) {
+	return c.give(ctx, core.Stop{On: c.on()}, "Stopping %s.")
+}
+
+func (c conversation) start(ctx context.Context) (Answer, error) {
+	return c.give(ctx, core.Start{On: c.on()}, "Starting %s.")
+}
+
+func (c conversation) rotate(ctx context.Context) (Answer, error) {
+	answer, err := c.give(ctx, core.Rotate{On: c.on()}, "Setting a new password for %s. ")
+	if err == nil {
+		answer.Text += "As soon as it works, its owner collects it at " + c.page(core.Instance{Name: answer.Name})
+	}
+	return answer, err
+}
+
+func (c conversation) resize(ctx context.Context) (Answer, error) {
+	return c.give(ctx, core.Resize{On: c.on(), Size: c.values["size"]}, "Resizing %s; it restarts.")
+}
+
+func (c conversation) extend(ctx context.Context) (Answer, error) {
+	answer, err := c.give(ctx, core.Extend{On: c.on(), Expires: c.values["expires"]}, "%s stays")
+	if err != nil {
+		return answer, err
+	}
+	i, err := c.service.Instance(ctx, c.Actor, answer.Name)
+	if err != nil {
+		return answer, err
+	}
+	answer.OperationID = "" // nothing to follow: it is done
+	answer.Text = i.Name + " stays for good."
+	if i.ExpiresAt != nil {
+		answer.Text = fmt.Sprintf("%s stays until %s.", i.Name, moment(*i.ExpiresAt))
+	}
+	return answer, nil
+}

@@ -1,0 +1,48 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Resize gives an instance another size class. Its server restarts.
+type Resize struct {
+	On
+	Size string `json:"size" required:"true" description:"A size class of the catalogue"`
+}
+
+func (Resize) action() string { return "resize" }
+
+// ResizeArgs are what the worker of a resize needs to know.
+type ResizeArgs struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+func (c Resize) prepare(s *Service, _ Actor) (decision, error) {
+	if c.Size == "" {
+		return nil, invalid("size", "Say which size it shall have: %s.", strings.Join(s.catalogue.SizeNames(), ", "))
+	}
+	if _, ok := s.catalogue.Size(c.Size); !ok {
+		return nil, invalid("size", "There is no size %q. Choose one of: %s.", clip(c.Size), strings.Join(s.catalogue.SizeNames(), ", "))
+	}
+	return change{
+		on: c.Database, kind: "resize", states: []State{StateReady},
+		done:  func(i Instance) bool { return i.Size == c.Size },
+		args:  func(i Instance) any { return ResizeArgs{From: i.Size, To: c.Size} },
+		audit: map[string]any{"size": c.Size},
+	}, nil
+}
+
+// FinishResize records the end of a resize. After a failure, the server runs with the old size again.
+func (s *Service) FinishResize(ctx context.Context, tx pgx.Tx, operationID string, i Instance, size string, failure *Explanation) error {
+	if failure == nil {
+		if _, err := tx.Exec(ctx, "update instances set size = $2 where id = $1", i.ID, size); err != nil {
+			return fmt.Errorf("record the size: %w", err)
+		}
+	}
+	return s.finishOperation(ctx, tx, operationID, i, failure)
+}
