@@ -147,4 +147,3 @@ func blank(v any, names ...string) {
 		}
 	}
 }
-
