@@ -136,7 +136,8 @@ func (s *Service) LetterCounts(ctx context.Context) (map[LetterState]int64, erro
 	return out, nil
 }
 
-// RetryLetter sends a letter that failed or was cancelled after all, for administrators. One that is pending stays as it is.
+// RetryLetter sends a letter that failed or was cancelled after all, to the address that the person has now, for administrators. One
+// that is pending stays as it is.
 // Errors: CodeForbidden, CodeNotFound, CodeBusy for one that was sent, CodeInvalid for one without an address.
 func (s *Service) RetryLetter(ctx context.Context, req Request, id string) (l Letter, err error) {
 	if !req.Actor.IsAdmin() {
@@ -149,7 +150,8 @@ func (s *Service) RetryLetter(ctx context.Context, req Request, id string) (l Le
 		if err := l.mayRetry(); err != nil || l.State == LetterPending {
 			return err
 		}
-		_, err := tx.Exec(ctx, "update notifications set state = 'pending', attempts = 0, not_before = $2 where id = $1", id, s.now())
+		_, err := tx.Exec(ctx, `update notifications n set state = 'pending', attempts = 0, not_before = $2,
+			address = coalesce((select email from people where id = n.person_id), address) where id = $1`, id, s.now())
 		if err != nil {
 			return fmt.Errorf("send the notification again: %w", err)
 		}

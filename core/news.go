@@ -115,8 +115,8 @@ func (n NewsAlarm) tell(database string) Text {
 		Lines:   []string{n.Message}, Facts: []Fact{{"Since", moment(n.Since)}}, Link: "Look at it",
 	}
 	if n.Resolved {
-		t.Subject += " is well again"
-		t.Lines = append([]string{"This is over:"}, t.Lines...)
+		t.Subject += " (over)"
+		t.Lines = append([]string{"This is over, and nothing is left to do:"}, t.Lines...)
 	}
 	return t
 }
@@ -135,7 +135,7 @@ func (n NewsExpiring) tell(database string) Text {
 		Subject: fmt.Sprintf("%s expires in %s", database, count(n.Days, "day")),
 		Lines: []string{
 			fmt.Sprintf("The time of %s ends on %s. Then it is stopped; its data is kept.", database, moment(n.ExpiresAt)),
-			"If somebody still needs it, extend it on its page, or with: /mydb extend " + database + " 90d",
+			"If somebody still needs it, extend it on its page, or with the command: extend " + database + " 90d",
 		},
 		Link: "Extend " + database,
 	}
@@ -216,7 +216,7 @@ func (n NewsTrashed) tell(database string) Text {
 		Subject: database + " was deleted; you can have it back until " + moment(n.PurgeAt),
 		Lines: []string{
 			fmt.Sprintf("%s has deleted %s. It is stopped and in the trash, with all its data.", by, database),
-			fmt.Sprintf("On %s it is removed for good. Until then, take it back on its page, or with: /mydb undelete %s", moment(n.PurgeAt), database),
+			fmt.Sprintf("On %s it is removed for good. Until then, take it back on its page, or with the command: undelete %s", moment(n.PurgeAt), database),
 		},
 		Link: "Take " + database + " back",
 	}

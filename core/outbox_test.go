@@ -224,3 +224,59 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("retry of what was sent: %v", err)
 	}
 }
+
+// TestAudiences names everybody who may have to do with a database, some of them twice, and some who are gone.
+func TestAudiences(t *testing.T) {
+	s, pool, queue := outbox(t, core.Options{})
+	ada, root := coretest.Actor(t, s, "ada", false), coretest.Actor(t, s, "root", true)
+	for _, login := range []string{"pi", "gone", "guest"} {
+		coretest.Actor(t, s, login, false)
+	}
+	guest := coretest.Actor(t, s, "guest", false)
+	if _, err := pool.Exec(t.Context(), "update people set disabled_at = now() where login = 'gone'"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Do(t.Context(), request(ada, "", create("genomes")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	everybody := []core.Audience{core.ToOwner, core.ToPI, core.ToContact, core.ToRequester}
+	for i, c := range []struct {
+		pi, contact string
+		to          []core.Audience
+		people      []string
+		want        string
+	}{
+		{"pi", "Lab 3 <lab3@example.org>", everybody, nil, "ada@example.com lab3@example.org pi@example.com"},
+		{"PI@example.com", "ask at the desk", everybody, nil, "ada@example.com pi@example.com"},
+		{"ADA@example.com", "ada", everybody, []string{guest.ID, ada.ID}, "ada@example.com guest@example.com"},
+		{"gone", "gone@example.com", everybody, nil, "ada@example.com"},
+		{"gone", "a\r\nBcc: everybody@example.com", []core.Audience{core.ToPI, core.ToContact}, nil, "root@example.com"}, // nobody else is left
+		{"", "", []core.Audience{core.ToAdmins}, nil, "root@example.com"},
+	} {
+		if _, err := pool.Exec(t.Context(), "update instances set pi = $1, contact = $2", c.pi, c.contact); err != nil {
+			t.Fatal(err)
+		}
+		key := "case " + string(rune('0'+i))
+		for range 2 { // the second time, they have been told
+			err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+				return core.Notify(s, t.Context(), tx, core.Notification{
+					News: core.NewsExpiring{Days: 7}, InstanceID: r.Database.ID, OperationID: r.Operation.ID, To: c.to, People: c.people, Key: key,
+					NotBefore: time.Now().Add(time.Hour),
+				})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got string
+		err := pool.QueryRow(t.Context(), `select coalesce(string_agg(address, ' ' order by address), '') from notifications
+			where dedupe like '%' || $1 || '%' and not_before > now() + interval '50 minutes'`, key).Scan(&got)
+		if err != nil || got != c.want {
+			t.Errorf("pi %q, contact %q, %v: told %q, %v; want %q", c.pi, c.contact, c.to, got, err, c.want)
+		}
+	}
+	if n := len(all(t, s, root)); n != len(queue.notifications) {
+		t.Errorf("%d letters, %d jobs", n, len(queue.notifications))
+	}
+}
