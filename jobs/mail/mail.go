@@ -182,12 +182,12 @@ func (s *Sender) explain(ctx context.Context, err error) error {
 	var refused *gomail.SendError
 	switch {
 	case ctx.Err() != nil:
-		out.Message = fmt.Sprintf("the mail server %s did not take it in time", s.Addr())
+		out.Message = fmt.Sprintf("the mail server %s did not answer in time", s.Addr())
 	case errors.As(err, &refused) && refused.ErrorCode() >= 500:
 		out.Refused = refused.Reason == gomail.ErrSMTPRcptTo || refused.Reason == gomail.ErrSMTPData || refused.Reason == gomail.ErrSMTPDataClose
 		out.Message = fmt.Sprintf("the mail server %s refused it: %s", s.Addr(), s.cause(err))
 	default:
-		out.Message = fmt.Sprintf("the mail server %s did not take it: %s", s.Addr(), s.cause(err))
+		out.Message = fmt.Sprintf("the mail server %s cannot be used: %s", s.Addr(), s.cause(err))
 	}
 	return out
 }

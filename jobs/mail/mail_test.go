@@ -89,7 +89,7 @@ func TestWhatServersSay(t *testing.T) {
 		{name: "no such user", how: mailtest.NoUser, refused: true, says: "no such user"},
 		{name: "spam", how: mailtest.Spam, refused: true, says: "554"},
 		{name: "sender", how: mailtest.NoSender, says: "553"}, // the operator can mend it
-		{name: "drop", how: mailtest.Drop, says: "did not take it"},
+		{name: "drop", how: mailtest.Drop, says: "cannot be used"},
 		{name: "hang", how: mailtest.Hang, says: "in time"},
 		{name: "password", change: func(o *Options) { o.Server.Password = "another-canary" }, says: "535"},
 		{name: "no login", change: func(o *Options) { o.Server.Username, o.Server.Password = "", "" }, says: "authenticate first"},
