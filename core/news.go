@@ -72,12 +72,22 @@ func (n NewsReady) tell(database string) Text {
 	return t
 }
 
-// NewsFailed says that an operation failed. Message is the sentence for people; what follows its first line, such as the end of a
-// server's log, stays in the portal.
+// NewsFailed says that an operation failed. newsOfFailure makes it.
 type NewsFailed struct {
 	Action    string `json:"action"` // the operation's kind
 	Message   string `json:"message"`
 	Reference string `json:"reference,omitempty"`
+}
+
+// newsOfFailure is what may leave MyDB about a failure: its first line, because what follows may be the end of a server's log, and
+// not even that when it is about what the person sent, because a server quotes from scripts, and there may be passwords in them.
+// The rest is in the portal, behind the login.
+func newsOfFailure(action string, failure Explanation) NewsFailed {
+	n := NewsFailed{Action: action, Message: firstLine(failure.Message), Reference: failure.Reference}
+	if failure.Code == CodeInvalid {
+		n.Message = "The server refused a part of what was asked for, such as the init script. The page of the database tells what it said."
+	}
+	return n
 }
 
 func (NewsFailed) kind() string { return "failed" }

@@ -195,7 +195,7 @@ func (s *Service) tellOfCreate(ctx context.Context, tx pgx.Tx, operationID strin
 		}
 		return s.notify(ctx, tx, n)
 	}
-	n.News = NewsFailed{Action: "create", Message: firstLine(failure.Message), Reference: failure.Reference}
+	n.News = newsOfFailure("create", *failure)
 	if failure.Code == CodeInternal || failure.Code == CodeUnavailable {
 		n.To = append(n.To, ToAdmins)
 	}

@@ -63,8 +63,8 @@ func made(t *testing.T, s *core.Service, pool *pgxpool.Pool, a core.Actor, c cor
 
 // TestWhoIsToldOfACreate looks at the outbox after creates that ended one way or the other.
 func TestWhoIsToldOfACreate(t *testing.T) {
-	refused := &core.Explanation{Code: core.CodeInvalid, Message: "Your init script failed.\nERROR: password 'canary' is weak"}
-	lost := &core.Explanation{Code: core.CodeUnavailable, Message: "No machine has room.", Reference: "ref1"}
+	refused := &core.Explanation{Code: core.CodeInvalid, Message: `Your init script failed: syntax error at or near "canary".`}
+	lost := &core.Explanation{Code: core.CodeUnavailable, Message: "No machine has room.\nlog: canary", Reference: "ref1"}
 	for _, c := range []struct {
 		name    string
 		admins  []string
