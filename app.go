@@ -91,6 +91,7 @@ func (a *App) Open(ctx context.Context) error {
 	a.Service = core.New(core.Options{
 		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
+		MailAdmins: a.Config.MailAdmins,
 	})
 	return nil
 }
@@ -140,8 +141,12 @@ func (a *App) startWorkers(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	mailer, err := a.mailer()
+	if err != nil {
+		return err
+	}
 	a.workers, err = jobs.Start(ctx, jobs.Options{
-		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log,
+		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer,
 		InstanceHost: a.Config.InstanceHost, CreateLimit: a.Config.CreateLimit,
 	})
 	return err
@@ -281,6 +286,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"container engine", a.checkEngine},
 		{"engine images", a.checkImages},
 		{"port range", a.checkPorts},
+		{"mail server", a.checkMail},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		detail, err := c.do(ctx)

@@ -25,12 +25,13 @@ var rules = map[string][]string{
 	"portal":         {"portal", "core"},
 	"jobs":           {"jobs", "core", "github.com/riverqueue"},
 	"jobs/swarm":     {"jobs", "core", "github.com/docker/docker"},
+	"jobs/mail":      {"jobs", "core", "github.com/wneessen/go-mail"},
 	"migrations":     {"github.com/riverqueue"},
 	"deploy":         {"*"}, // development mode and benchmarks wire parts together, as main does
 }
 
 // guarded are the libraries that only the parts that name them may import.
-var guarded = []string{"github.com/riverqueue", "github.com/docker/docker", "github.com/slack-go", "github.com/bwmarrin", "github.com/go-ldap", "github.com/aws"}
+var guarded = []string{"github.com/riverqueue", "github.com/docker/docker", "github.com/slack-go", "github.com/bwmarrin", "github.com/go-ldap", "github.com/aws", "github.com/wneessen/go-mail"}
 
 // TestImports keeps who may import whom, tests aside.
 func TestImports(t *testing.T) {

@@ -28,6 +28,8 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	feed      *feed
+
+	mailAdmins []string
 }
 
 // Options are what a Service is made of. All but Now are needed.
@@ -39,8 +41,10 @@ type Options struct {
 	Catalogue engine.Catalogue
 	Ports     PortRange
 	Log       *slog.Logger
-	Pool      map[string]int   // how many spares of which engine are kept ready; default: none
-	Now       func() time.Time // default: time.Now
+	// MailAdmins are the addresses that administrators are told at; default: those of the people who are administrators.
+	MailAdmins []string
+	Pool       map[string]int   // how many spares of which engine are kept ready; default: none
+	Now        func() time.Time // default: time.Now
 }
 
 // Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
@@ -48,18 +52,20 @@ type Queue interface {
 	Enqueue(ctx context.Context, tx pgx.Tx, job Job) error
 }
 
-// Job asks for work on an operation. Kind is the operation's.
+// Job asks for work on an operation, whose kind it has, or of the kind "notify" for a notification to be delivered.
 type Job struct {
-	Kind        string
-	OperationID string
-	InstanceID  string
+	Kind           string
+	OperationID    string
+	InstanceID     string
+	NotificationID string
+	NotBefore      time.Time // zero: now
 }
 
 // New makes a Service. It reads and writes nothing yet.
 func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
-		engines: map[string]engine.Engine{}, feed: newFeed(),
+		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
 	}
 	for _, e := range o.Engines {
 		s.engines[e.Name()] = e

@@ -206,7 +206,10 @@ func (s *Service) FinishCreate(ctx context.Context, tx pgx.Tx, operationID strin
 	if err != nil {
 		return fmt.Errorf("finish the instance: %w", err)
 	}
-	return s.finishOperation(ctx, tx, operationID, i, failure)
+	if err := s.finishOperation(ctx, tx, operationID, i, failure); err != nil || i.IsSpare() {
+		return err // nobody waits for a spare
+	}
+	return s.tellOfCreate(ctx, tx, operationID, i, failure)
 }
 
 func (s *Service) finishOperation(ctx context.Context, tx pgx.Tx, operationID string, i Instance, failure *Explanation) error {

@@ -50,22 +50,26 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 	switch job.Kind {
 	case "create":
 		args = createArgs{OperationID: job.OperationID}
+	case "notify":
+		args = notifyArgs{NotificationID: job.NotificationID}
 	default:
 		if _, known := plans[job.Kind]; !known {
 			return fmt.Errorf("no worker does %q", job.Kind)
 		}
 		args = operationArgs{OperationID: job.OperationID, Action: job.Kind}
 	}
-	_, err := q.client.InsertTx(ctx, tx, args, nil)
+	_, err := q.client.InsertTx(ctx, tx, args, &river.InsertOpts{ScheduledAt: job.NotBefore})
 	return err
 }
 
-// Options are what workers are made of. All but InstanceHost and Now are needed.
+// Options are what workers are made of. All but Mailer, InstanceHost and Now are needed.
 type Options struct {
 	DB      *pgxpool.Pool
 	Service *core.Service
 	Runtime Runtime
 	Log     *slog.Logger
+	// Mailer delivers mail; nil means that mail is off, which fails nothing.
+	Mailer Mailer
 	// InstanceHost is the host name that people connect to; empty means the address of the node that an instance is on.
 	InstanceHost string
 	// CreateLimit is how long a create may take before it is given up.
@@ -93,12 +97,14 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}}
 	if self.Manager {
 		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
+		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
 	}
 	host, _ := os.Hostname()
 	clientID := host + "-" + xid.New().String()
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &operationWorker{Options: o})
+	river.AddWorker(workers, &notifyWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})

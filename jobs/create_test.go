@@ -53,6 +53,9 @@ func beWorker() error {
 	if err != nil {
 		return err
 	}
+	if os.Getenv(mailEnv) != "" {
+		return bePostman(ctx, pool, keys)
+	}
 	runtime, err := swarm.New(ctx, swarm.Options{Host: os.Getenv(engineEnv)})
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 // endpoints is the table of the API.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints())
+	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.notificationEndpoints())
 }
 
 func (s *Server) databaseEndpoints() []endpoint {

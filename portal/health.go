@@ -21,9 +21,6 @@ type metrics struct {
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
-	if registry == nil {
-		registry = prometheus.NewRegistry()
-	}
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mydb_http_requests_total", Help: "Requests answered, by route, method and status.",

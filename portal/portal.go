@@ -100,8 +100,14 @@ func New(o Options) (*Server, error) {
 	}
 	s.streams, s.closeStreams = context.WithCancel(context.Background())
 	s.sessions = s.newSessions(o.Sessions)
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err
+	}
+	if err := o.Metrics.Register(outboxMetrics{s.service.LetterCounts, o.Log}); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	if s.pages, err = loadPages(); err != nil {
 		return nil, err

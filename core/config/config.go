@@ -37,6 +37,10 @@ type Config struct {
 	StateDir     string        `env:"MYDB_STATE_DIR" envDefault:"./.mydb"`
 	DevPassword  string        `env:"MYDB_DEV_PASSWORD" secret:"true"`
 	WarmPool     WarmPool      `env:"MYDB_WARM_POOL"`
+	SMTPURL      string        `env:"MYDB_SMTP_URL" secret:"true"`
+	SMTPCAFile   string        `env:"MYDB_SMTP_CA_FILE"`
+	MailFrom     string        `env:"MYDB_MAIL_FROM"`
+	MailAdmins   []string      `env:"MYDB_MAIL_ADMINS"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
 }
 
@@ -179,7 +183,7 @@ func (c Config) check(told map[string]bool) []error {
 			errs = append(errs, fmt.Errorf("%s (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb", name))
 		}
 	}
-	return errs
+	return append(errs, c.checkMail()...)
 }
 
 // unknown tells of variables that look like ours and are not, because a misspelt one would silently do nothing.

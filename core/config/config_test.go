@@ -20,6 +20,17 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"MYDB_LOG=loud", `MYDB_LOG is "loud": write text or json`},
 		{"MYDB_LISTNE=:80", "MYDB_LISTNE is not a variable that this version knows"},
 		{"MYDB_DATABASE_URL=mysql://u:canary@h/d", "MYDB_DATABASE_URL (its value is a secret)"},
+		{"MYDB_SMTP_URL=http://u:canary@h", "MYDB_SMTP_URL (its value is a secret): write an address"},
+		{"MYDB_SMTP_URL=smtp://u:canary@h:port", "MYDB_SMTP_URL (its value is a secret): write an address"},
+		{"MYDB_SMTP_URL=smtp://u:can/ary@h", "written as %40 and %2F"},
+		{"MYDB_SMTP_URL=smtp://u:canary@h?tls=maybe", "its tls is none, starttls or tls"},
+		{"MYDB_SMTP_URL=smtp://u:canary@h?ssl=1", `it knows no "ssl"`},
+		{"MYDB_SMTP_URL=smtp://u:canary@h?tls=none", "would cross the network in the clear"},
+		{"MYDB_SMTP_URL=smtp://u@h", "a user without a password"},
+		{"MYDB_SMTP_URL=smtp://h", "MYDB_MAIL_FROM is not set"},
+		{"MYDB_MAIL_FROM=mydb", `MYDB_MAIL_FROM is "mydb": write a mail address`},
+		{"MYDB_MAIL_ADMINS=dba@example.org,root", `MYDB_MAIL_ADMINS is "root": write mail addresses`},
+		{"MYDB_SMTP_CA_FILE=/does/not/exist", `MYDB_SMTP_CA_FILE is "/does/not/exist"`},
 		{"MYDB_DATABASE_URL_FILE=/does/not/exist", "MYDB_DATABASE_URL_FILE: open /does/not/exist"},
 	} {
 		_, err := config.Load([]string{c.env})
@@ -58,6 +69,24 @@ func TestLoadDefaultsAndFiles(t *testing.T) {
 	}
 	if _, err := config.Load([]string{"MYDB_DATABASE_URL_FILE=" + file, "MYDB_DATABASE_URL=postgres://x@y/z"}); err == nil {
 		t.Error("both forms at once were accepted")
+	}
+}
+
+func TestMailServer(t *testing.T) {
+	for url, want := range map[string]config.MailServer{
+		"smtp://mail.example.org":                          {Host: "mail.example.org", Port: 587, TLS: config.TLSStart},
+		"smtp://mail.example.org?tls=tls":                  {Host: "mail.example.org", Port: 465, TLS: config.TLSFull},
+		"smtp://mail.example.org:2525/?tls=none":           {Host: "mail.example.org", Port: 2525, TLS: config.TLSNone},
+		"smtp://a%40b.org:p%2Fw@[::1]:26?tls=none":         {Host: "::1", Port: 26, TLS: config.TLSNone, Username: "a@b.org", Password: "p/w"},
+		"smtp://mydb:secret@mail.example.org?tls=starttls": {Host: "mail.example.org", Port: 587, TLS: config.TLSStart, Username: "mydb", Password: "secret"},
+	} {
+		c, err := config.Load([]string{"MYDB_SMTP_URL=" + url, "MYDB_MAIL_FROM=MyDB <mydb@example.org>", "MYDB_MAIL_ADMINS=dba@example.org, ops@example.org"})
+		if err != nil || len(c.MailAdmins) != 2 {
+			t.Errorf("Load(%s) = %v, admins %q", url, err, c.MailAdmins)
+		}
+		if got, err := c.MailServer(); err != nil || got != want {
+			t.Errorf("MailServer(%s) = %+v, %v; want %+v", url, got, err, want)
+		}
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
+
+	"github.com/mydb-project/mydb/core/config"
+	"github.com/mydb-project/mydb/jobs/mail/mailtest"
 )
 
 // TestScript runs the conversations in testdata/script, each with a MyDB of its own. Besides what testscript knows, they say:
@@ -29,6 +32,7 @@ import (
 //	                                     wait loads it again for as long as it asks for that
 //	ready                                wait until a server that was started otherwise is ready
 //	count SQL                            print a number from the metadata database
+//	mail NUMBER                          wait for so many mails, and print all (MYDB_SMTP_URL=$SMTP_URL has them sent)
 //	gone ID                              wait until the engine has nothing of a database any more
 func TestScript(t *testing.T) {
 	binary(t)
@@ -39,6 +43,7 @@ func TestScript(t *testing.T) {
 			"start": command((*script).start), "stop": command((*script).stop), "api": command((*script).api),
 			"await": command((*script).await), "keep": command((*script).keep), "save": command((*script).save),
 			"page": command((*script).page), "count": command((*script).count), "gone": command((*script).gone), "ready": command((*script).ready),
+			"mail": command((*script).mail),
 		},
 	})
 }
@@ -47,6 +52,7 @@ func TestScript(t *testing.T) {
 type script struct {
 	site    *site
 	browser *browser
+	mails   *mailtest.Server
 	answer  string // the latest of the API
 }
 
@@ -57,7 +63,7 @@ func setup(env *testscript.Env) error {
 	if !ok {
 		return fmt.Errorf("the test of a script is a %T", env.T())
 	}
-	s := &script{site: newSite(t)}
+	s := &script{site: newSite(t), mails: mailtest.Start(t, config.TLSNone)}
 	env.Values[scriptKey{}] = s
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
@@ -72,6 +78,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("OWNER_URL", s.site.ownerURL)
 	env.Setenv("PORTS", s.site.ports.String())
 	env.Setenv("PGCONNECT_TIMEOUT", "10")
+	env.Setenv("SMTP_URL", smtpURL(s.mails))
 	return nil
 }
 
