@@ -40,7 +40,7 @@ configured() {
   local name=$1 all
   shift
   all=$("$@" --verbose --help 2>/dev/null) || fail "the server refuses its configuration: $("$@" --verbose --help 2>&1 >/dev/null | tail -n 3)"
-  awk -v name="$name" '$1 == name { sub(/^[^ \t]+[ \t]+/, ""); print; exit }' <<<"$all"
+  awk -v name="$name" '/^[^ \t]/ && $1 == name { sub(/^[^ \t]+[ \t]+/, ""); print; exit }' <<<"$all"
 }
 
 own_folders() {
@@ -99,7 +99,7 @@ serve_locally() {
   "$@" --skip-networking --socket="$socket" --skip-slave-start --skip-ssl --ssl-cert='' --ssl-key='' --ssl-ca='' &
   server=$!
   local deadline=$((SECONDS + 300))
-  until [[ -S $socket ]] && mariadb-admin --no-defaults --socket="$socket" --user=nobody ping >/dev/null 2>&1; do
+  until [[ -S $socket ]] && mariadb-admin --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1; do
     kill -0 "$server" 2>/dev/null || fail "the server for the init scripts ended; its log is above"
     ((SECONDS < deadline)) || fail "the server for the init scripts did not come up"
     sleep 0.05
