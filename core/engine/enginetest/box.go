@@ -133,10 +133,13 @@ func (b *Box) Start() {
 	})
 }
 
-// Locate finds out where the container's port is published.
+// Locate finds out where the container's port is published. A container that has ended fails the test.
 func (b *Box) Locate() error {
 	out, err := exec.CommandContext(b.t.Context(), "docker", "port", b.Name, strconv.Itoa(b.Recipe.Port)+"/tcp").Output()
 	if err != nil {
+		if state := Docker(b.t, "inspect", "--format", "{{.State.Status}}", b.Name); strings.TrimSpace(state) == "exited" {
+			b.t.Fatalf("the container has ended:\n%s", b.Logs())
+		}
 		return fmt.Errorf("docker port %s: %w", b.Name, err)
 	}
 	address, _, _ := strings.Cut(string(out), "\n")

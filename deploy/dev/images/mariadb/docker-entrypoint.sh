@@ -96,7 +96,7 @@ setting() {
 # The server for the init scripts: with the arguments of the real one, but on the socket only, so that nobody takes a
 # half-initialised server for a ready one.
 serve_locally() {
-  "$@" --skip-networking --socket="$socket" --skip-slave-start --skip-ssl --ssl-cert='' --ssl-key='' --ssl-ca='' &
+  "$@" --skip-networking --socket="$socket" --skip-slave-start &
   server=$!
   local deadline=$((SECONDS + 300))
   until [[ -S $socket ]] && mariadb-admin --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1; do
