@@ -18,6 +18,10 @@ const (
 	statusEvery = 500 * time.Millisecond
 )
 
+// crowdedFor is how long a port or a place that is not free may be the fault of a predecessor that is just leaving: the
+// orchestrator looks again only after a while.
+const crowdedFor = 15 * time.Second
+
 // attempt is one attempt at an operation on an instance: what it works on, and what all kinds of work do.
 type attempt struct {
 	Options
@@ -35,7 +39,8 @@ type attempt struct {
 	initUntil time.Time
 	stopped   bool // the spec is that of a server that does not run
 
-	passwordSet bool // the server has the owner's new password
+	crowded     time.Time // since when the task finds no port or no place; zero while it does
+	passwordSet bool      // the server has the owner's new password
 }
 
 // step is a part of an operation that people see.
@@ -169,10 +174,17 @@ func (a *attempt) watch(ctx context.Context, busy func(context.Context) error) e
 
 // hopeless is the error of a task that will not come up by itself; nil while there is hope.
 func (a *attempt) hopeless(st Status) error {
+	if st.Problem == nil || st.Problem.Cause != CausePort && st.Problem.Cause != CauseCapacity {
+		a.crowded = time.Time{}
+	} else if a.crowded.IsZero() {
+		a.crowded = a.Now()
+	}
 	switch {
 	case st.State == TaskAbsent:
 		return fmt.Errorf("the service of %s went away while it was waited for", a.instance.ID)
 	case st.Problem == nil:
+		return nil
+	case !a.crowded.IsZero() && a.Now().Sub(a.crowded) < crowdedFor:
 		return nil
 	case st.Problem.Permanent || slices.Contains([]Cause{CauseCrashLoop, CauseMemory, CauseCapacity, CausePort}, st.Problem.Cause):
 		p := *st.Problem
