@@ -65,6 +65,8 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"status": conversation.status, "connect": conversation.connect,
 	"whoami": conversation.whoami, "help": conversation.help,
 	"restart": conversation.restart, "stop": conversation.stop, "start": conversation.start,
+	"delete": conversation.delete, "undelete": conversation.undelete,
+	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 

@@ -81,6 +81,7 @@ var engineAliases = map[string]string{
 // NewGrammar makes the grammar for a site with this catalogue.
 func NewGrammar(c engine.Catalogue) Grammar {
 	database := Param{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "The database's name.", Example: "genomes"}
+	approval := Param{Name: "id", Kind: KindWord, Positional: true, Required: true, Help: "The approval's id, as approvals shows it.", Example: "d0c1u2v3w4x5y6z7a8b9"}
 	g := Grammar{Commands: []Command{
 		createCommand(c),
 		{
@@ -102,6 +103,11 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "extend", Summary: "Keeps a database for longer.", Params: []Param{database, {
 			Name: "expires", Kind: KindWord, Positional: true, Required: true, Help: "A number of days from now such as 90d, a time, or never.", Example: "90d",
 		}}, Example: "extend genomes 90d"},
+		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
+		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
+		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
+		{Name: "approve", Summary: "Approves what somebody else asked for; for administrators.", Params: []Param{approval, reason(false)}, Example: "approve d0c1u2v3w4x5y6z7a8b9"},
+		{Name: "deny", Summary: "Denies what somebody else asked for; for administrators.", Params: []Param{approval, reason(true)}, Example: `deny d0c1u2v3w4x5y6z7a8b9 "still used by the course"`},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
 	topics := append(append(g.Names(), "help"), laterCommands...)
@@ -145,7 +151,11 @@ func createCommand(c engine.Catalogue) Command {
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
 	"stats", "report", "backup", "backups", "restore", "upgrade", "share",
-	"unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "link", "unlink", "audit", "logs",
+	"unshare", "transfer", "link", "unlink", "audit", "logs",
+}
+
+func reason(required bool) Param {
+	return Param{Name: "reason", Kind: KindText, Positional: true, Required: required, Help: "Why, in quotes.", Example: "the paper is out"}
 }
 
 func first(list []string) string {

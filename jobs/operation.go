@@ -46,6 +46,10 @@ var plans = map[string]plan{
 	"start":   startPlan,
 	"rotate":  rotatePlan,
 	"resize":  resizePlan,
+
+	"delete":   deletePlan,
+	"undelete": undeletePlan,
+	"purge":    purgePlan,
 }
 
 // undoLimit is how long an attempt to undo may take.

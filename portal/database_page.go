@@ -16,6 +16,7 @@ type databaseView struct {
 	IsOwner     bool
 	IsAdmin     bool
 	Sizes       []string // what it could be resized to
+	Pending     *core.Approval
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -68,6 +69,9 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
 	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
 	v.Sizes = s.service.Catalogue().SizeNames()
+	if v.Pending, err = s.service.Pending(r.Context(), v.Database.ID); err != nil {
+		return err
+	}
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
 		return err
 	}
