@@ -59,5 +59,7 @@ func TestDelete(t *testing.T) {
 	if core.CodeOf(err) != core.CodeGone {
 		t.Errorf("undelete after the purge: %v, want %s", err, core.CodeGone)
 	}
-	s.create(core.Create{Name: "genomes"}) // the name is free
+	if _, err := s.service.Do(t.Context(), core.Request{Actor: s.actor, Command: core.Create{Engine: "postgres", Name: "genomes"}}); err != nil {
+		t.Errorf("the name is not free: %v", err)
+	}
 }

@@ -99,12 +99,15 @@ func (s *Server) give(make func(r *http.Request, database string) core.Command) 
 func restartForm(_ *http.Request, name string) core.Command {
 	return core.Restart{On: core.On{Database: name}}
 }
+
 func stopForm(_ *http.Request, name string) core.Command {
 	return core.Stop{On: core.On{Database: name}}
 }
+
 func startForm(_ *http.Request, name string) core.Command {
 	return core.Start{On: core.On{Database: name}}
 }
+
 func rotateForm(_ *http.Request, name string) core.Command {
 	return core.Rotate{On: core.On{Database: name}}
 }
