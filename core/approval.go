@@ -99,8 +99,8 @@ func (q request) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request)
 func (q request) ask(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance) (Receipt, error) {
 	id, expires := xid.New().String(), s.now().Add(approvalLife)
 	var rows together
-	_, _ = rows.Exec(ctx, `insert into approvals (id, instance_id, action, requested_by, door, reason, expires_at)
-		values ($1, $2, $3, $4, $5, $6, $7)`, id, i.ID, q.action, req.Actor.ID, req.Door, q.reason, expires)
+	_, _ = rows.Exec(ctx, `insert into approvals (id, instance_id, action, requested_by, door, reason, created_at, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`, id, i.ID, q.action, req.Actor.ID, req.Door, q.reason, s.now(), expires)
 	e := req.audit(OutcomeAccepted)
 	e.InstanceID, e.Subject, e.Data = i.ID, i.Name, map[string]any{"approval": id, "reason": q.reason}
 	if err := writeAudit(ctx, &rows, e); err != nil {
@@ -208,7 +208,7 @@ func (d Decide) mayDecide(a approvalRow, actor Actor) error {
 		return Errorf(CodeGone, "Nobody decided this before %s, so it has expired. %s can ask again.", a.ExpiresAt.Format(time.DateOnly), a.RequestedBy)
 	case a.State != "pending":
 		return Errorf(CodeBusy, "This was %s already, by %s.", a.State, value(a.DecidedBy))
-	case d.Approve && a.RequesterGone:
+	case d.Approve && a.RequesterGone && a.RequesterID != systemPerson:
 		return Errorf(CodeBusy, "%s, who asked for this, may no longer use MyDB. Deny it, or ask for it yourself.", a.RequestedBy)
 	}
 	return nil

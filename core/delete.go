@@ -92,8 +92,7 @@ func (s *Service) StartPurges(ctx context.Context) (started int, err error) {
 }
 
 func (s *Service) startPurge(ctx context.Context, id string) error {
-	req := Request{Actor: Actor{Person: Person{ID: systemPerson, Login: systemPerson, Admin: true}, Scope: ScopeAdmin}, Door: DoorSystem, Command: purge{On{id}}}
-	_, err := s.Do(ctx, req)
+	_, err := s.Do(ctx, system(purge{On{id}}))
 	if CodeOf(err) == CodeBusy {
 		return nil // somebody was faster: undelete, or another process
 	}

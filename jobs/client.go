@@ -105,6 +105,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &operationWorker{Options: o})
 	river.AddWorker(workers, &notifyWorker{Options: o})
+	river.AddWorker(workers, &expiryWorker{Options: o})
 	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
@@ -130,6 +131,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		PeriodicJobs: []*river.PeriodicJob{
 			every(time.Minute, forgetArgs{}),
 			every(time.Minute, purgeArgs{}),
+			every(expiryPause, expiryArgs{}),
 			every(poolPause(o.Service), poolArgs{}),
 		},
 		// The application's role owns no index, so it cannot rebuild one.

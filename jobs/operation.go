@@ -50,6 +50,7 @@ var plans = map[string]plan{
 	"delete":   deletePlan,
 	"undelete": undeletePlan,
 	"purge":    purgePlan,
+	"expire":   expirePlan,
 }
 
 // undoLimit is how long an attempt to undo may take.
