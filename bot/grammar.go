@@ -2,6 +2,7 @@ package bot
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mydb-project/mydb/core/engine"
 )
@@ -122,13 +123,10 @@ func NewGrammar(c engine.Catalogue) Grammar {
 }
 
 func createCommand(c engine.Catalogue) Command {
-	var engines, versions, extensions []string
-	for i, offer := range c.Engines {
+	var engines, extensions []string
+	for _, offer := range c.Engines {
 		engines = append(engines, offer.Engine)
 		extensions = append(extensions, offer.Extensions...)
-		if i == 0 { // versions of other engines are for core to check
-			versions = offer.Offered()
-		}
 	}
 	return Command{
 		Name: "create", Summary: "Makes a new database.",
@@ -136,7 +134,7 @@ func createCommand(c engine.Catalogue) Command {
 		Params: []Param{
 			{Name: "engine", Kind: KindChoice, Positional: true, Required: true, Choices: engines, Aliases: engineAliases, Help: "The kind of database.", Example: "postgres"},
 			{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "3 to 40 lower-case letters, digits and hyphens; a letter first.", Example: "genomes"},
-			{Name: "version", Kind: KindWord, Choices: versions, Default: first(versions), Help: "The engine's major version.", Example: "17"},
+			versionParam(c),
 			{Name: "size", Kind: KindChoice, Choices: c.SizeNames(), Default: first(c.SizeNames()), Help: "How much memory and CPU it gets.", Example: "small"},
 			{Name: "user", Kind: KindWord, Default: "the name, with _ for -", Help: "The user name to log in with.", Example: "ada"},
 			{Name: "backup", Kind: KindChoice, Choices: []string{"daily", "weekly", "never"}, Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
@@ -146,6 +144,30 @@ func createCommand(c engine.Catalogue) Command {
 			{Name: "description", Kind: KindText, Positional: true, Help: "What it is for, in quotes.", Example: "variants of the 2026 cohort"},
 		},
 	}
+}
+
+// versionParam proposes the versions of all engines; which of them the chosen engine has is for core to check.
+func versionParam(c engine.Catalogue) Param {
+	p := Param{Name: "version", Kind: KindWord, Help: "The engine's major version.", Example: "17"}
+	var lists, defaults []string
+	for _, offer := range c.Engines {
+		offered := offer.Offered()
+		if len(offered) == 0 {
+			continue
+		}
+		p.Choices = append(p.Choices, offered...)
+		lists = append(lists, offer.Engine+" "+strings.Join(offered, ", "))
+		defaults = append(defaults, offered[0]+" for "+offer.Engine)
+	}
+	if len(lists) == 1 { // the choices say it all
+		p.Default = p.Choices[0]
+		return p
+	}
+	if len(p.Choices) > 0 {
+		p.Help = "The engine's major version: " + strings.Join(lists, "; ") + "."
+		p.Default = strings.Join(defaults, ", ")
+	}
+	return p
 }
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
