@@ -119,7 +119,11 @@ func (c conversation) status(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Text: renderStatus(i, op, c.title(i.Engine)), Name: i.Name}, nil
+	usage, err := c.service.Usage(ctx, i)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: renderStatus(i, op, usage, c.title(i.Engine)), Name: i.Name}, nil
 }
 
 func (c conversation) connect(ctx context.Context) (Answer, error) {

@@ -59,6 +59,11 @@ func (s *Server) commandEndpoints() []endpoint {
 			about: "Everything for administrators; for others what they asked for, and what is about their databases.",
 			query: []string{"state"}, in: []any{approvalQuery{}}, out: approvalList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiApprovals,
 		},
+		{
+			method: http.MethodGet, path: "/databases/{name}/metrics", id: "databaseMetrics", summary: "How a database was doing, minute by minute",
+			about: "Oldest first, at most 5,000; after two days one for each hour is kept, for three months.",
+			query: []string{"since"}, in: []any{namePath{}, sinceQuery{}}, out: usageList{}, status: http.StatusOK, errors: []int{400, 403, 404}, handle: s.apiMetrics,
+		},
 		s.decision("approve", "approveRequest", "Approve what somebody else asked for"),
 		s.decision("deny", "denyRequest", "Deny what somebody else asked for"),
 		command[core.Restart](s, post, "/databases/{name}/restart", "restartDatabase", "Restart a database", "Its data stays, its connections end."),

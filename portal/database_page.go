@@ -17,6 +17,7 @@ type databaseView struct {
 	IsAdmin     bool
 	Sizes       []string // what it could be resized to
 	Pending     *core.Approval
+	Usage       *core.Usage
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -70,6 +71,9 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
 	v.Sizes = s.service.Catalogue().SizeNames()
 	if v.Pending, err = s.service.Pending(r.Context(), v.Database.ID); err != nil {
+		return err
+	}
+	if v.Usage, err = s.service.Usage(r.Context(), v.Database); err != nil {
 		return err
 	}
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
