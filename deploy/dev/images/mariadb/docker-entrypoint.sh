@@ -100,7 +100,7 @@ serve_locally() {
   "$@" --skip-networking --socket="$socket" --skip-slave-start &
   server=$!
   local deadline=$((SECONDS + 300))
-  until [[ -S $socket ]] && mariadb-admin --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1; do
+  until [[ -S $socket ]] && mariadb-admin --no-defaults --skip-ssl --socket="$socket" --user=root ping >/dev/null 2>&1; do
     kill -0 "$server" 2>/dev/null || fail "the server for the init scripts ended; its log is above"
     ((SECONDS < deadline)) || fail "the server for the init scripts did not come up"
     sleep 0.05
