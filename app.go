@@ -95,7 +95,8 @@ func (a *App) Open(ctx context.Context) error {
 	a.Service = core.New(core.Options{
 		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
-		MailAdmins: a.Config.MailAdmins,
+		DeleteGrace: time.Duration(a.Config.DeleteGrace),
+		MailAdmins:  a.Config.MailAdmins,
 	})
 	return nil
 }

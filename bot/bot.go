@@ -65,6 +65,8 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"status": conversation.status, "connect": conversation.connect,
 	"whoami": conversation.whoami, "help": conversation.help,
 	"restart": conversation.restart, "stop": conversation.stop, "start": conversation.start,
+	"delete": conversation.delete, "undelete": conversation.undelete,
+	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 
@@ -117,7 +119,11 @@ func (c conversation) status(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Text: renderStatus(i, op, c.title(i.Engine)), Name: i.Name}, nil
+	usage, err := c.service.Usage(ctx, i)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: renderStatus(i, op, usage, c.title(i.Engine)), Name: i.Name}, nil
 }
 
 func (c conversation) connect(ctx context.Context) (Answer, error) {

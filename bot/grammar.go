@@ -2,6 +2,7 @@ package bot
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mydb-project/mydb/core/engine"
 )
@@ -81,6 +82,7 @@ var engineAliases = map[string]string{
 // NewGrammar makes the grammar for a site with this catalogue.
 func NewGrammar(c engine.Catalogue) Grammar {
 	database := Param{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "The database's name.", Example: "genomes"}
+	approval := Param{Name: "id", Kind: KindWord, Positional: true, Required: true, Help: "The approval's id, as approvals shows it.", Example: "d0c1u2v3w4x5y6z7a8b9"}
 	g := Grammar{Commands: []Command{
 		createCommand(c),
 		{
@@ -102,6 +104,11 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "extend", Summary: "Keeps a database for longer.", Params: []Param{database, {
 			Name: "expires", Kind: KindWord, Positional: true, Required: true, Help: "A number of days from now such as 90d, a time, or never.", Example: "90d",
 		}}, Example: "extend genomes 90d"},
+		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
+		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
+		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
+		{Name: "approve", Summary: "Approves what somebody else asked for; for administrators.", Params: []Param{approval, reason(false)}, Example: "approve d0c1u2v3w4x5y6z7a8b9"},
+		{Name: "deny", Summary: "Denies what somebody else asked for; for administrators.", Params: []Param{approval, reason(true)}, Example: `deny d0c1u2v3w4x5y6z7a8b9 "still used by the course"`},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
 	topics := append(append(g.Names(), "help"), laterCommands...)
@@ -116,13 +123,10 @@ func NewGrammar(c engine.Catalogue) Grammar {
 }
 
 func createCommand(c engine.Catalogue) Command {
-	var engines, versions, extensions []string
-	for i, offer := range c.Engines {
+	var engines, extensions []string
+	for _, offer := range c.Engines {
 		engines = append(engines, offer.Engine)
 		extensions = append(extensions, offer.Extensions...)
-		if i == 0 { // versions of other engines are for core to check
-			versions = offer.Offered()
-		}
 	}
 	return Command{
 		Name: "create", Summary: "Makes a new database.",
@@ -130,7 +134,7 @@ func createCommand(c engine.Catalogue) Command {
 		Params: []Param{
 			{Name: "engine", Kind: KindChoice, Positional: true, Required: true, Choices: engines, Aliases: engineAliases, Help: "The kind of database.", Example: "postgres"},
 			{Name: "name", Kind: KindName, Positional: true, Required: true, Help: "3 to 40 lower-case letters, digits and hyphens; a letter first.", Example: "genomes"},
-			{Name: "version", Kind: KindWord, Choices: versions, Default: first(versions), Help: "The engine's major version.", Example: "17"},
+			versionParam(c),
 			{Name: "size", Kind: KindChoice, Choices: c.SizeNames(), Default: first(c.SizeNames()), Help: "How much memory and CPU it gets.", Example: "small"},
 			{Name: "user", Kind: KindWord, Default: "the name, with _ for -", Help: "The user name to log in with.", Example: "ada"},
 			{Name: "backup", Kind: KindChoice, Choices: []string{"daily", "weekly", "never"}, Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
@@ -142,10 +146,38 @@ func createCommand(c engine.Catalogue) Command {
 	}
 }
 
+// versionParam proposes the versions of all engines; which of them the chosen engine has is for core to check.
+func versionParam(c engine.Catalogue) Param {
+	p := Param{Name: "version", Kind: KindWord, Help: "The engine's major version.", Example: "17"}
+	var lists, defaults []string
+	for _, offer := range c.Engines {
+		offered := offer.Offered()
+		if len(offered) == 0 {
+			continue
+		}
+		p.Choices = append(p.Choices, offered...)
+		lists = append(lists, offer.Engine+" "+strings.Join(offered, ", "))
+		defaults = append(defaults, offered[0]+" for "+offer.Engine)
+	}
+	if len(lists) == 1 { // the choices say it all
+		p.Default = p.Choices[0]
+		return p
+	}
+	if len(p.Choices) > 0 {
+		p.Help = "The engine's major version: " + strings.Join(lists, "; ") + "."
+		p.Default = strings.Join(defaults, ", ")
+	}
+	return p
+}
+
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
 	"stats", "report", "backup", "backups", "restore", "upgrade", "share",
-	"unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "link", "unlink", "audit", "logs",
+	"unshare", "transfer", "link", "unlink", "audit", "logs",
+}
+
+func reason(required bool) Param {
+	return Param{Name: "reason", Kind: KindText, Positional: true, Required: required, Help: "Why, in quotes.", Example: "the paper is out"}
 }
 
 func first(list []string) string {

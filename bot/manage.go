@@ -19,7 +19,7 @@ func (c conversation) give(ctx context.Context, command core.Command, say string
 	if _, _, err := c.find(ctx); err != nil {
 		return Answer{}, err
 	}
-	receipt, err := c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
+	receipt, err := c.order(ctx, command)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -61,4 +61,9 @@ func (c conversation) extend(ctx context.Context) (Answer, error) {
 		answer.Text = fmt.Sprintf("%s stays until %s.", i.Name, moment(*i.ExpiresAt))
 	}
 	return answer, nil
+}
+
+// order gives a command to the domain.
+func (c conversation) order(ctx context.Context, command core.Command) (core.Receipt, error) {
+	return c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
 }

@@ -75,7 +75,7 @@ func table(fill func(row func(...string))) string {
 
 func fenced(text string) string { return fence + "\n" + text + "\n" + fence }
 
-func renderStatus(i core.Instance, op *core.Operation, title string) string {
+func renderStatus(i core.Instance, op *core.Operation, usage *core.Usage, title string) string {
 	word := "since "
 	if i.EndedAt != nil {
 		word = ""
@@ -87,6 +87,9 @@ func renderStatus(i core.Instance, op *core.Operation, title string) string {
 	out += "\n" + table(func(row func(...string)) {
 		row("Address", address(i))
 		row("Engine", title+" "+i.Version+", "+i.Size)
+		if usage != nil && i.State == core.StateReady {
+			renderUsage(row, *usage)
+		}
 		row("Owner", i.Owner)
 		if i.Contact != "" {
 			row("Contact", clip(oneLine(i.Contact), 60))

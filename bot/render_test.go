@@ -122,12 +122,13 @@ func TestListFits(t *testing.T) {
 }
 
 func TestStatusAnswers(t *testing.T) {
-	golden(t, "status-ready", renderStatus(genomes(), ptr(done()), "PostgreSQL"))
-	golden(t, "status-creating", renderStatus(creating(), ptr(running()), "PostgreSQL"))
+	golden(t, "status-ready", renderStatus(genomes(), ptr(done()), nil, "PostgreSQL"))
+	golden(t, "status-measured", renderStatus(genomes(), ptr(done()), measured(), "PostgreSQL"))
+	golden(t, "status-creating", renderStatus(creating(), ptr(running()), nil, "PostgreSQL"))
 	i := creating()
 	i.State, i.EndedAt, i.Failure = core.StateFailed, ptr(at(125)), ptr(failed().Error.Message)
-	golden(t, "status-failed", renderStatus(i, ptr(failed()), "PostgreSQL"))
-	golden(t, "status-no-operation", renderStatus(genomes(), nil, "PostgreSQL"))
+	golden(t, "status-failed", renderStatus(i, ptr(failed()), nil, "PostgreSQL"))
+	golden(t, "status-no-operation", renderStatus(genomes(), nil, nil, "PostgreSQL"))
 }
 
 func TestConnectAnswers(t *testing.T) {
@@ -196,5 +197,12 @@ func TestFitCutsAtLinesAndClosesFences(t *testing.T) {
 	}
 	if short := "short"; fit(short) != short {
 		t.Error("a short text was changed")
+	}
+}
+
+func measured() *core.Usage {
+	return &core.Usage{
+		Up: true, UpSince: ptr(time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)), Bytes: ptr(int64(7 << 30)), Connections: ptr(12), MaxConnections: ptr(50),
+		LongestQuery: ptr(93.0),
 	}
 }

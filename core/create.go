@@ -91,6 +91,9 @@ func (d *creation) choose(c engine.Catalogue) error {
 	if _, ok := c.Size(d.Size); !ok {
 		return invalid("size", "There is no size %q. Choose one of: %s.", clip(d.Size), strings.Join(c.SizeNames(), ", "))
 	}
+	if len(d.Extensions) > 0 && len(offer.Extensions) == 0 {
+		return invalid("extensions", "This site has no extensions for %s; leave them out.", d.Engine)
+	}
 	for _, x := range d.Extensions {
 		if !slices.Contains(offer.Extensions, x) {
 			return invalid("extensions", "The extension %q is not on this site's list: %s.", clip(x), strings.Join(offer.Extensions, ", "))

@@ -90,8 +90,8 @@ func (s *Service) Collectable(ctx context.Context, i Instance) (bool, error) {
 	return yes && i.State != StateCreating && i.State != StateFailed, err
 }
 
-// Forget removes what has had its time: passwords whose ten minutes are over, sessions that expired, receipts older than a week.
-// Periodic.
+// Forget removes what has had its time: passwords whose ten minutes are over, sessions that expired, receipts older than a week,
+// and old samples. Periodic.
 func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from secrets where kind = $1 and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
 		return fmt.Errorf("burn collected passwords: %w", err)
@@ -102,5 +102,5 @@ func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from sessions where expiry < $1", s.now()); err != nil {
 		return fmt.Errorf("forget expired sessions: %w", err)
 	}
-	return nil
+	return s.thin(ctx, s.db)
 }

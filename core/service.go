@@ -25,9 +25,11 @@ type Service struct {
 	catalogue engine.Catalogue
 	ports     PortRange
 	pool      map[string]int
-	now       func() time.Time
-	log       *slog.Logger
-	feed      *feed
+	// deleteGrace is how long the trash keeps an instance.
+	deleteGrace time.Duration
+	now         func() time.Time
+	log         *slog.Logger
+	feed        *feed
 
 	mailAdmins []string
 }
@@ -43,8 +45,10 @@ type Options struct {
 	Log       *slog.Logger
 	// MailAdmins are the addresses that administrators are told at; default: those of the people who are administrators.
 	MailAdmins []string
-	Pool       map[string]int   // how many spares of which engine are kept ready; default: none
-	Now        func() time.Time // default: time.Now
+	Pool       map[string]int // how many spares of which engine are kept ready; default: none
+	// DeleteGrace is how long the trash keeps an instance; default: DefaultDeleteGrace.
+	DeleteGrace time.Duration
+	Now         func() time.Time // default: time.Now
 }
 
 // Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
@@ -72,6 +76,9 @@ func New(o Options) *Service {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.deleteGrace = o.DeleteGrace; s.deleteGrace <= 0 {
+		s.deleteGrace = DefaultDeleteGrace
 	}
 	return s
 }
@@ -115,7 +122,8 @@ type decision interface {
 
 // Receipt is the answer to an accepted command.
 type Receipt struct {
-	Operation Operation `json:"operation"`
+	Operation Operation `json:"operation,omitzero"` // absent while an approval is waited for
+	Approval  *Approval `json:"approval,omitempty"` // what has to be approved first, or was decided
 	Database  Instance  `json:"database"`
 	Replayed  bool      `json:"-"` // the answer to an earlier request with the same key
 }

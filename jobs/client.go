@@ -105,6 +105,9 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &operationWorker{Options: o})
 	river.AddWorker(workers, &notifyWorker{Options: o})
+	river.AddWorker(workers, &sampleWorker{Options: o})
+	river.AddWorker(workers, &expiryWorker{Options: o})
+	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -128,6 +131,9 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		ErrorHandler:    &failureLog{o.Log},
 		PeriodicJobs: []*river.PeriodicJob{
 			every(time.Minute, forgetArgs{}),
+			every(time.Minute, purgeArgs{}),
+			every(expiryPause, expiryArgs{}),
+			every(samplePause, sampleArgs{}),
 			every(poolPause(o.Service), poolArgs{}),
 		},
 		// The application's role owns no index, so it cannot rebuild one.

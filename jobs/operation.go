@@ -46,6 +46,11 @@ var plans = map[string]plan{
 	"start":   startPlan,
 	"rotate":  rotatePlan,
 	"resize":  resizePlan,
+
+	"delete":   deletePlan,
+	"undelete": undeletePlan,
+	"purge":    purgePlan,
+	"expire":   expirePlan,
 }
 
 // undoLimit is how long an attempt to undo may take.

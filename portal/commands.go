@@ -43,7 +43,9 @@ func (s *Server) doJSON(w http.ResponseWriter, r *http.Request, c call) error {
 	if receipt.Replayed {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	w.Header().Set("Location", apiPrefix+"/operations/"+receipt.Operation.ID)
+	if receipt.Operation.ID != "" {
+		w.Header().Set("Location", apiPrefix+"/operations/"+receipt.Operation.ID)
+	}
 	s.writeJSON(w, http.StatusAccepted, receipt)
 	return nil
 }
@@ -52,12 +54,27 @@ func (s *Server) doJSON(w http.ResponseWriter, r *http.Request, c call) error {
 func (s *Server) commandEndpoints() []endpoint {
 	const post = http.MethodPost
 	return []endpoint{
+		{
+			method: http.MethodGet, path: "/approvals", id: "listApprovals", summary: "What waits for a decision, or was decided",
+			about: "Everything for administrators; for others what they asked for, and what is about their databases.",
+			query: []string{"state"}, in: []any{approvalQuery{}}, out: approvalList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiApprovals,
+		},
+		{
+			method: http.MethodGet, path: "/databases/{name}/metrics", id: "databaseMetrics", summary: "How a database was doing, minute by minute",
+			about: "Oldest first, at most 5,000; after two days one for each hour is kept, for three months.",
+			query: []string{"since"}, in: []any{namePath{}, sinceQuery{}}, out: usageList{}, status: http.StatusOK, errors: []int{400, 403, 404}, handle: s.apiMetrics,
+		},
+		s.decision("approve", "approveRequest", "Approve what somebody else asked for"),
+		s.decision("deny", "denyRequest", "Deny what somebody else asked for"),
 		command[core.Restart](s, post, "/databases/{name}/restart", "restartDatabase", "Restart a database", "Its data stays, its connections end."),
 		command[core.Stop](s, post, "/databases/{name}/stop", "stopDatabase", "Stop a database", "Its data, name and port stay. Stopping what is stopped is done at once."),
 		command[core.Start](s, post, "/databases/{name}/start", "startDatabase", "Start a stopped database", ""),
 		command[core.Rotate](s, post, "/databases/{name}/rotate", "rotatePassword", "Give the owner's account a new password", "The old one stops working at once; the owner collects the new one."),
 		command[core.Resize](s, post, "/databases/{name}/resize", "resizeDatabase", "Give a database another size", "Its server restarts. If it does not come up, it goes back to the old size."),
 		command[core.Extend](s, post, "/databases/{name}/extend", "extendDatabase", "Keep a database for longer", ""),
+		command[core.Delete](s, http.MethodDelete, "/databases/{name}", "deleteDatabase", "Ask for the deletion of a database",
+			"An administrator other than the caller has to approve, so the answer holds an approval and no operation. A repeated request gives the same approval."),
+		command[core.Undelete](s, post, "/databases/{name}/undelete", "undeleteDatabase", "Bring a database back from the trash", ""),
 	}
 }
 
@@ -87,12 +104,15 @@ func (s *Server) give(make func(r *http.Request, database string) core.Command) 
 func restartForm(_ *http.Request, name string) core.Command {
 	return core.Restart{On: core.On{Database: name}}
 }
+
 func stopForm(_ *http.Request, name string) core.Command {
 	return core.Stop{On: core.On{Database: name}}
 }
+
 func startForm(_ *http.Request, name string) core.Command {
 	return core.Start{On: core.On{Database: name}}
 }
+
 func rotateForm(_ *http.Request, name string) core.Command {
 	return core.Rotate{On: core.On{Database: name}}
 }

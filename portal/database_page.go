@@ -16,6 +16,8 @@ type databaseView struct {
 	IsOwner     bool
 	IsAdmin     bool
 	Sizes       []string // what it could be resized to
+	Pending     *core.Approval
+	Usage       *core.Usage
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -68,6 +70,12 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
 	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
 	v.Sizes = s.service.Catalogue().SizeNames()
+	if v.Pending, err = s.service.Pending(r.Context(), v.Database.ID); err != nil {
+		return err
+	}
+	if v.Usage, err = s.service.Usage(r.Context(), v.Database); err != nil {
+		return err
+	}
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
 		return err
 	}

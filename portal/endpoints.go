@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -123,13 +122,7 @@ type Database struct {
 	core.Instance
 	Connection             []engine.Snippet `json:"connection" description:"Ways to connect, without the password; empty until it has a host and a port"`
 	CredentialsCollectable bool             `json:"credentials_collectable" description:"Whether the caller may collect the password now"`
-	Usage                  *Usage           `json:"usage" description:"Null until it was measured"`
-}
-
-// Usage is what a database takes up.
-type Usage struct {
-	Bytes      int64     `json:"bytes"`
-	MeasuredAt time.Time `json:"measured_at"`
+	Usage                  *core.Usage      `json:"usage" description:"Null until it was measured"`
 }
 
 func (s *Server) apiCreate(w http.ResponseWriter, r *http.Request, c call) error {
@@ -170,6 +163,9 @@ func (s *Server) apiDatabase(w http.ResponseWriter, r *http.Request, c call) err
 	}
 	d.Connection = append(d.Connection, snippets...)
 	if d.CredentialsCollectable, err = s.collectable(r, c.Actor, i); err != nil {
+		return err
+	}
+	if d.Usage, err = s.service.Usage(r.Context(), i); err != nil {
 		return err
 	}
 	s.writeJSON(w, http.StatusOK, d)

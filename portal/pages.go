@@ -65,6 +65,7 @@ func (p *pageSet) functions() template.FuncMap {
 			return string(s)
 		},
 		"size":   func(b engine.Bytes) string { return unitOf.ReplaceAllString(b.String(), "$1 $2") },
+		"bytes":  func(b int64) string { return unitOf.ReplaceAllString(engine.Bytes(b).String(), "$1 $2") },
 		"took":   took,
 		"plural": plural,
 	}

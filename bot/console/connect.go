@@ -2,7 +2,6 @@ package console
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"github.com/mydb-project/mydb/bot"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
-	"github.com/mydb-project/mydb/core/engine/postgres"
 )
 
 // ConnectOptions say what to do about a database.
@@ -34,7 +32,7 @@ type ConnectOptions struct {
 }
 
 // Connect shows how to connect to a database. With Save it also writes the certificate, the entry of the service file and the
-// password, so that `psql service=<name>` works; the password is shown nowhere. Errors: ErrFailed, also when all was written but
+// password, so that for example `psql service=<name>` works; the password is shown nowhere. Errors: ErrFailed, also when all was written but
 // the password, because that was collected elsewhere.
 func Connect(ctx context.Context, o ConnectOptions) error {
 	s := newScreen(o.Out, o.Err)
@@ -61,19 +59,20 @@ func Connect(ctx context.Context, o ConnectOptions) error {
 		return s.fail(err)
 	}
 	card := engine.Card{Name: i.Name, Host: *i.Host, Port: *i.Port, Database: i.Database, Username: i.Username, CAPath: f.ca}
-	if err := o.saveEntry(ctx, f, card); err != nil {
+	k, err := o.keeperOf(i.Engine, f, card)
+	if err != nil {
 		return s.fail(err)
 	}
-	s.say(fmt.Sprintf("Wrote %s and the entry [%s] of %s.", f.ca, card.Name, f.services))
-	if err := o.savePassword(ctx, s, f, card); err != nil {
+	if err := o.saveEntry(ctx, f, k); err != nil {
 		return s.fail(err)
 	}
-	s.say("To connect: psql service=" + card.Name)
+	s.say(fmt.Sprintf("Wrote %s and %s of %s.", f.ca, k.entry, k.settings))
+	if err := o.savePassword(ctx, s, k, card.Name); err != nil {
+		return s.fail(err)
+	}
+	s.say("To connect: " + k.command)
 	return nil
 }
-
-// files are where libpq looks.
-type files struct{ ca, services, passwords string }
 
 func (o ConnectOptions) files() (files, error) {
 	getenv, home := o.Getenv, o.Home
@@ -86,19 +85,13 @@ func (o ConnectOptions) files() (files, error) {
 			return files{}, errors.New("there is no home directory to write to; set HOME")
 		}
 	}
-	home, err := filepath.Abs(home) // libpq would read a relative path from wherever it runs
-	return files{
-		ca:        filepath.Join(home, ".mydb", "ca.crt"),
-		services:  cmp.Or(getenv("PGSERVICEFILE"), filepath.Join(home, ".pg_service.conf")),
-		passwords: cmp.Or(getenv("PGPASSFILE"), filepath.Join(home, ".pgpass")),
-	}, err
+	home, err := filepath.Abs(home) // tools would read a relative path from wherever they run
+	return filesOf(home, getenv), err
 }
 
 // savable refuses what nobody could connect to.
 func savable(i core.Instance) error {
 	switch {
-	case i.Engine != "postgres":
-		return core.Errorf(core.CodeInvalid, "%s is not a PostgreSQL database; --save writes the files of PostgreSQL's tools only.", i.Name)
 	case i.State == core.StateCreating || !i.Placed():
 		return core.Errorf(core.CodeBusy, "%s %s. Try again as soon as it is ready.", i.Name, bot.Condition(i.State))
 	case i.State != core.StateReady && i.State != core.StateStopped && i.State != core.StateRestoring:
@@ -108,7 +101,7 @@ func savable(i core.Instance) error {
 }
 
 // saveEntry writes all that is no secret. The certificate comes first: an entry without it would not work.
-func (o ConnectOptions) saveEntry(ctx context.Context, f files, card engine.Card) error {
+func (o ConnectOptions) saveEntry(ctx context.Context, f files, k keeper) error {
 	ca, err := o.Client.CA(ctx)
 	if err != nil {
 		return err
@@ -116,39 +109,38 @@ func (o ConnectOptions) saveEntry(ctx context.Context, f files, card engine.Card
 	if err := replaceFile(f.ca, ca, 0o644); err != nil {
 		return err
 	}
-	return edit(f.services, func(old string) string { return withSection(old, card.Name, postgres.ServiceEntry(card)) })
+	return edit(k.settings, k.saveEntry)
 }
 
-// savePassword keeps the password where libpq looks for it. When the server has none to give any more, a password that is there
+// savePassword keeps the password where the tools look for it. When the server has none to give any more, a password that is there
 // already stays.
-func (o ConnectOptions) savePassword(ctx context.Context, s screen, f files, card engine.Card) error {
-	prefix := strings.TrimSuffix(postgres.PassfileLine(card, ""), "\n")
-	password, err := o.password(ctx, card.Name)
+func (o ConnectOptions) savePassword(ctx context.Context, s screen, k keeper, name string) error {
+	password, err := o.password(ctx, name)
 	switch core.CodeOf(err) {
 	case core.CodeGone, core.CodeForbidden:
-		old, readErr := os.ReadFile(f.passwords)
-		if readErr == nil && hasPassword(string(old), prefix) {
-			s.say(fmt.Sprintf("The password in %s stays as it is.", f.passwords))
+		old, readErr := os.ReadFile(k.passwords)
+		if readErr == nil && k.hasPassword(string(old)) {
+			s.say(fmt.Sprintf("The password in %s stays as it is.", k.passwords))
 			return nil
 		}
-		return withAdvice(err, card.Name)
+		return withAdvice(err, name, k)
 	}
 	if err != nil {
 		return err
 	}
-	err = edit(f.passwords, func(old string) string { return withPassword(old, prefix, postgres.PassfileLine(card, password)) })
+	err = edit(k.passwords, func(old string) string { return k.savePassword(old, password) })
 	if err != nil {
 		return fmt.Errorf("the password was not saved; within ten minutes this can be tried again: %w", err)
 	}
-	s.say("Saved the password in " + f.passwords + ".")
+	s.say("Saved the password in " + k.passwords + ".")
 	return nil
 }
 
-func withAdvice(err error, name string) error {
+func withAdvice(err error, name string, k keeper) error {
 	var e *core.Error
 	errors.As(err, &e) // the codes above come from nothing else
 	return &core.Error{Code: e.Code, Cause: e, Message: fmt.Sprintf(
-		"%s The entry is written: psql service=%s asks for the password. To save one that you have: mydb connect %s --save --password-stdin", e.Message, name, name)}
+		"%s The entry is written: %s. To save one that you have: mydb connect %s --save --password-stdin", e.Message, k.prompting, name)}
 }
 
 func (o ConnectOptions) password(ctx context.Context, name string) (string, error) {

@@ -190,9 +190,48 @@ func TestConnectHonoursTheEnvironmentOfPostgres(t *testing.T) {
 	h.holds(t, "conf/services", h.entry(), 0o600)
 }
 
+// MariaDB's tools have settings and password in one file.
+func TestConnectSavesForMariaDB(t *testing.T) {
+	i := genomes(core.StateReady)
+	i.Engine = "mariadb"
+	s := newServer(t)
+	s.onDatabase(i, "canary#1")
+	h := place(t.TempDir())
+	const before, after = "[client]\nuser=somebody\n", "[client_other]\npassword=theirs\n"
+	h.write(t, ".my.cnf", before+"[client_genomes]\nhost=old\npassword=old\n"+after)
+	o, err := s.connect(t, h, nil)
+	if err != nil {
+		t.Errorf("Connect: %v", err)
+	}
+	o.wants(t, "Wrote "+h.path(".mydb/ca.crt")+" and the group [client_genomes] of "+h.path(".my.cnf")+".\n"+
+		"Saved the password in "+h.path(".my.cnf")+".\nTo connect: mariadb --defaults-group-suffix=_genomes\n", "")
+	want := func(password string) string {
+		return before + "[client_genomes]\nhost=db1.example.org\nport=25010\nuser=ada\nssl-ca=" + h.path(".mydb/ca.crt") + "\nssl-verify-server-cert\n" +
+			password + after + "\n[mysql_genomes]\ndatabase=genomes\n"
+	}
+	h.holds(t, ".my.cnf", want("password=\"canary#1\"\n"), 0o600)
+
+	s = newServer(t)
+	s.onDatabase(i, "") // collected by now
+	o, err = s.connect(t, h, nil)
+	if err != nil || !strings.Contains(o.out.String(), "The password in "+h.path(".my.cnf")+" stays as it is.") {
+		t.Errorf("Connect again: %v, %s", err, o.out.String())
+	}
+	h.holds(t, ".my.cnf", want("password=\"canary#1\"\n"), 0o600)
+
+	h = place(t.TempDir())
+	o, err = s.connect(t, h, nil)
+	if !errors.Is(err, console.ErrFailed) || !strings.Contains(o.err.String(), "mariadb --defaults-group-suffix=_genomes --password asks for the password. To save one") {
+		t.Errorf("Connect elsewhere: %v, %s", err, o.err.String())
+	}
+	if content, err := os.ReadFile(h.path(".my.cnf")); err != nil || strings.Contains(string(content), "password") {
+		t.Errorf("the file is %s, %v", content, err)
+	}
+}
+
 func TestConnectRefuses(t *testing.T) {
 	other := genomes(core.StateReady)
-	other.Engine = "mongodb"
+	other.Engine = "dbase"
 	for name, c := range map[string]struct {
 		instance core.Instance
 		change   func(*console.ConnectOptions)
@@ -200,7 +239,7 @@ func TestConnectRefuses(t *testing.T) {
 	}{
 		"too early":       {instance: genomes(core.StateCreating), want: "genomes is being created. Try again as soon as it is ready."},
 		"gone":            {instance: genomes(core.StateTrashed), want: "genomes is in the trash, so nobody can connect to it."},
-		"another engine":  {instance: other, want: "genomes is not a PostgreSQL database"},
+		"another engine":  {instance: other, want: "genomes is a database of dbase, for which --save knows no files"},
 		"unknown":         {instance: genomes(core.StateReady), change: func(o *console.ConnectOptions) { o.Name = "x" }, want: "You have no such database."},
 		"no password":     {instance: genomes(core.StateReady), change: func(o *console.ConnectOptions) { o.PasswordStdin = true }, want: "is no password"},
 		"broken password": {instance: genomes(core.StateReady), change: func(o *console.ConnectOptions) { o.PasswordStdin, o.In = true, strings.NewReader("a\x00b") }, want: "is no password"},

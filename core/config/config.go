@@ -36,6 +36,7 @@ type Config struct {
 	Log          string        `env:"MYDB_LOG" envDefault:"text"`
 	StateDir     string        `env:"MYDB_STATE_DIR" envDefault:"./.mydb"`
 	DevPassword  string        `env:"MYDB_DEV_PASSWORD" secret:"true"`
+	DeleteGrace  Grace         `env:"MYDB_DELETE_GRACE" envDefault:"7d"`
 	WarmPool     WarmPool      `env:"MYDB_WARM_POOL"`
 	SMTPURL      string        `env:"MYDB_SMTP_URL" secret:"true"`
 	SMTPCAFile   string        `env:"MYDB_SMTP_CA_FILE"`
@@ -61,6 +62,28 @@ func (r *PortRange) UnmarshalText(text []byte) error {
 
 // String writes the range as it is read.
 func (r PortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
+// Grace is how long the trash keeps what was deleted.
+type Grace time.Duration
+
+// UnmarshalText reads days such as 7d, or a duration such as 36h.
+func (g *Grace) UnmarshalText(text []byte) error {
+	bad := errors.New("write days such as 7d, or a duration such as 36h, from 1m to 366d")
+	if days, isDays := strings.CutSuffix(string(text), "d"); isDays {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 1 || n > 366 {
+			return bad
+		}
+		*g = Grace(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < time.Minute || d > 366*24*time.Hour {
+		return bad
+	}
+	*g = Grace(d)
+	return nil
+}
 
 // WarmPool says how many spares of which engine are kept ready.
 type WarmPool map[string]int

@@ -27,7 +27,7 @@ main() {
 
 catalogue() {
   local images
-  images=$("$repo_dir/bin/mydb" catalogue --images 2>/dev/null) && [[ -n $images ]] || images=$'postgres:17\npostgres:15'
+  images=$("$repo_dir/bin/mydb" catalogue --images 2>/dev/null) && [[ -n $images ]] || images=$'postgres:17\npostgres:15\nmariadb:11.8'
   printf '%s\n' "$images"
 }
 

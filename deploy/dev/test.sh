@@ -6,6 +6,7 @@
 #   MYDB_TEST_DATABASE_URL     superuser on the throw-away Postgres
 #   MYDB_TEST_DOCKER           1: the engine of DOCKER_HOST, or of the local socket, may be used
 #   MYDB_TEST_POSTGRES_IMAGE   an image of PostgreSQL 17 that this engine and the nodes have
+#   MYDB_TEST_MARIADB_IMAGE    images of MariaDB that this engine has, separated by commas, the version as tag
 #   MYDB_TEST_SWARM_NODES      folder of the three nodes, see swarm-nodes.sh; not set when this does not run as root
 set -euo pipefail
 # shellcheck source=prelude.sh
@@ -24,10 +25,10 @@ main() {
   "$dev_dir/engine.sh" up
   remove_leftovers
   # shellcheck disable=SC2086 # several names, separated by blanks
-  "$dev_dir/images.sh" ${MYDB_TEST_IMAGES:-postgres:17 postgres:15}
+  "$dev_dir/images.sh" ${MYDB_TEST_IMAGES:-postgres:17 postgres:15 mariadb:11.8 mariadb:10.11}
   install_browser
   install_clients
-  choose_image
+  choose_images
   start_metadata_postgres
   start_nodes
   export MYDB_TEST_DOCKER=1
@@ -68,12 +69,19 @@ install_browser() {
 
 # The tools that the connection cards have snippets for, as far as Debian has them.
 install_clients() {
-  apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java
+  apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java \
+    mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java
 }
 
-choose_image() {
+choose_images() {
   export MYDB_TEST_POSTGRES_IMAGE=postgres:17
   image_exists "$MYDB_TEST_POSTGRES_IMAGE" || MYDB_TEST_POSTGRES_IMAGE=mydb-dev/postgres:17
+  local image found=()
+  for image in mariadb:11.8 mariadb:10.11; do
+    if image_exists "$image"; then found+=("$image"); elif image_exists "mydb-dev/$image"; then found+=("mydb-dev/$image"); fi
+  done
+  MYDB_TEST_MARIADB_IMAGE=$(IFS=, && echo "${found[*]}")
+  export MYDB_TEST_MARIADB_IMAGE
 }
 
 # Nothing in this server outlives the run: it keeps its data in memory and never waits for a disk.

@@ -12,7 +12,8 @@ import (
 
 // Snippets are the ways to connect. All but the last two name the card's groups of ~/.my.cnf, which Options renders, and find the password
 // there. So none of them holds a password, and all verify the server's certificate. MySQL's own client and JDBC do not know such
-// groups, or not the setting that verifies: they ask for the password, and name the certificate's file.
+// groups, or not the setting that verifies: they ask for the password, and name the certificate's file. Version 2 of JDBC's driver wants
+// useSsl, version 3 sslMode; each ignores the other's.
 func (Engine) Snippets(c engine.Card) []engine.Snippet {
 	group := clientGroup(c)
 	sqlalchemy := "mysql+pymysql:///" + percent(c.Database) + "?read_default_file=~/.my.cnf&read_default_group=" + percent(group)
@@ -43,8 +44,8 @@ func (Engine) Snippets(c engine.Card) []engine.Snippet {
 			"mysql", "--host=" + shellWord(c.Host), "--port=" + strconv.Itoa(c.Port), "--user=" + shellWord(c.Username), "--password",
 			"--ssl-mode=VERIFY_IDENTITY", "--ssl-ca", shellPath(c.CAPath), shellWord(c.Database),
 		}, " ")},
-		{Tool: "jdbc", Title: "JDBC (MariaDB Connector/J 3; add the password, write ~ out)", Language: "text", Text: "jdbc:mariadb://" +
-			net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + percent(c.Database) + "?user=" + percent(c.Username) + "&sslMode=verify-full&serverSslCert=" + c.CAPath},
+		{Tool: "jdbc", Title: "JDBC (MariaDB Connector/J; add the password, write ~ out)", Language: "text", Text: "jdbc:mariadb://" +
+			net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + percent(c.Database) + "?user=" + percent(c.Username) + "&useSsl=true&sslMode=verify-full&serverSslCert=" + c.CAPath},
 	}
 }
 

@@ -2,6 +2,7 @@
 # Entry point of mydb-dev/mariadb. It keeps the contract of the official image (variables with their MYSQL_ names and _FILE forms,
 # the folder /docker-entrypoint-initdb.d, the data path, the upgrade of system tables), so that MyDB's recipes run unchanged on
 # either. Everything but the server itself ("docker run IMAGE bash") is just run.
+# shellcheck disable=SC2119,SC2120 # docker_process_sql gets arguments from sourced scripts alone
 set -euo pipefail
 
 fail() { printf 'entrypoint: %s\n' "$*" >&2; exit 1; }

@@ -1,0 +1,55 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+func (c conversation) delete(ctx context.Context) (Answer, error) {
+	if _, _, err := c.find(ctx); err != nil {
+		return Answer{}, err
+	}
+	receipt, err := c.order(ctx, core.Delete{On: c.on(), Reason: c.values["reason"]})
+	if err != nil {
+		return Answer{}, err
+	}
+	a := receipt.Approval
+	return Answer{Name: receipt.Database.Name, Text: fmt.Sprintf(
+		"The deletion of %s waits for the approval of an administrator, until %s (approval %s). Nothing happens before.", receipt.Database.Name, moment(a.ExpiresAt), a.ID)}, nil
+}
+
+func (c conversation) undelete(ctx context.Context) (Answer, error) {
+	return c.give(ctx, core.Undelete{On: c.on()}, "Bringing %s back from the trash.")
+}
+
+func (c conversation) approvals(ctx context.Context) (Answer, error) {
+	list, err := c.service.Approvals(ctx, c.Actor, true)
+	if err != nil {
+		return Answer{}, err
+	}
+	if len(list) == 0 {
+		return Answer{Text: "Nothing waits for a decision."}, nil
+	}
+	return Answer{Text: table(func(row func(...string)) {
+		for _, a := range list {
+			row(a.ID, a.Action+" "+a.Database, "asked by "+a.RequestedBy, "owner "+a.Owner, a.Reason)
+		}
+	}) + "\nAdministrators answer with: approve <id>, or deny <id> \"reason\""}, nil
+}
+
+func (c conversation) approve(ctx context.Context) (Answer, error) { return c.decide(ctx, true) }
+func (c conversation) deny(ctx context.Context) (Answer, error)    { return c.decide(ctx, false) }
+
+func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) {
+	receipt, err := c.order(ctx, core.Decide{ID: c.values["id"], Approve: approve, Reason: c.values["reason"]})
+	if err != nil {
+		return Answer{}, err
+	}
+	a := receipt.Approval
+	if !approve {
+		return Answer{Name: a.Database, Text: fmt.Sprintf("Denied: %s %s. %s is told why.", a.Action, a.Database, a.RequestedBy)}, nil
+	}
+	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", a.Action, a.Database, a.RequestedBy)}, nil
+}

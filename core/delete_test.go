@@ -1,0 +1,121 @@
+package core_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/coretest"
+)
+
+// asked makes a ready instance of ada's and asks for its deletion.
+func asked(t *testing.T) (s *core.Service, db core.DB, ada core.Actor, a core.Approval) {
+	t.Helper()
+	s, pool := coretest.New(t)
+	ada = coretest.Actor(t, s, "ada", false)
+	r, err := s.Do(t.Context(), request(ada, "", create("genomes")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready(t, s, pool, r)
+	r, err = s.Do(t.Context(), request(ada, "", core.Delete{On: core.On{Database: "genomes"}, Reason: "the paper is out"}))
+	if err != nil || r.Approval == nil || r.Operation.ID != "" {
+		t.Fatalf("delete: %+v, %v", r, err)
+	}
+	return s, pool, ada, *r.Approval
+}
+
+func TestDeleteNeedsAnApproval(t *testing.T) {
+	s, _, ada, a := asked(t)
+	again, err := s.Do(t.Context(), request(ada, "", core.Delete{On: core.On{Database: "genomes"}}))
+	if err != nil || again.Approval.ID != a.ID {
+		t.Errorf("asked again: %+v, %v; want approval %s", again.Approval, err, a.ID)
+	}
+	bob := coretest.Actor(t, s, "bob", false)
+	cleo := coretest.Actor(t, s, "cleo", true)
+	for _, c := range []struct {
+		name  string
+		actor core.Actor
+		d     core.Decide
+		code  core.Code
+	}{
+		{"a stranger", bob, core.Decide{ID: a.ID, Approve: true}, core.CodeNotFound},
+		{"the owner", ada, core.Decide{ID: a.ID, Approve: true}, core.CodeForbidden},
+		{"no such approval", cleo, core.Decide{ID: "nothing", Approve: true}, core.CodeNotFound},
+		{"a denial without a reason", cleo, core.Decide{ID: a.ID}, core.CodeInvalid},
+	} {
+		if _, err := s.Do(t.Context(), request(c.actor, "", c.d)); core.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want %s", c.name, err, c.code)
+		}
+	}
+	ada.Admin, ada.Scope = true, core.ScopeAdmin
+	if _, err := s.Do(t.Context(), request(ada, "", core.Decide{ID: a.ID, Approve: true})); core.CodeOf(err) != core.CodeForbidden || !strings.Contains(err.Error(), "yourself") {
+		t.Errorf("one's own request: %v", err)
+	}
+	r, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: a.ID, Approve: true}))
+	if err != nil || r.Operation.Kind != "delete" || r.Approval.State != "approved" || *r.Approval.DecidedBy != "cleo" {
+		t.Fatalf("approve: %+v, %v", r, err)
+	}
+	if _, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: a.ID, Reason: "no"})); core.CodeOf(err) != core.CodeBusy || !strings.Contains(err.Error(), "approved already, by cleo") {
+		t.Errorf("decided again: %v", err)
+	}
+}
+
+// Of two who decide at once, one does, and the other reads who did.
+func TestApprovalIsDecidedOnce(t *testing.T) {
+	s, _, _, a := asked(t)
+	var wg sync.WaitGroup
+	errs := make([]error, 6)
+	for n, login := range []string{"cleo", "dan", "eva", "fred", "gus", "hal"} {
+		actor := coretest.Actor(t, s, login, true)
+		wg.Go(func() {
+			_, errs[n] = s.Do(context.Background(), request(actor, "", core.Decide{ID: a.ID, Approve: n%2 == 0, Reason: "because"}))
+		})
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else if core.CodeOf(err) != core.CodeBusy || !strings.Contains(err.Error(), "already, by") {
+			t.Errorf("a loser reads %v", err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d have decided, want 1", won)
+	}
+}
+
+func TestApprovalAfterItsTime(t *testing.T) {
+	s, db, ada, a := asked(t)
+	cleo := coretest.Actor(t, s, "cleo", true)
+	if _, err := db.Exec(t.Context(), "update approvals set expires_at = now() - interval '1 second'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: a.ID, Approve: true})); core.CodeOf(err) != core.CodeGone {
+		t.Errorf("after its time: %v, want %s", err, core.CodeGone)
+	}
+	again, err := s.Do(t.Context(), request(ada, "", core.Delete{On: core.On{Database: "genomes"}}))
+	if err != nil || again.Approval.ID == a.ID {
+		t.Errorf("asked again: %+v, %v; want another approval", again.Approval, err)
+	}
+}
+
+// What was asked for must still make sense when it is approved.
+func TestApprovalOfWhatHasChanged(t *testing.T) {
+	s, db, _, a := asked(t)
+	cleo := coretest.Actor(t, s, "cleo", true)
+	for _, c := range []struct{ name, sql, say string }{
+		{"in the trash already", "update instances set state = 'trashed'", "is trashed by now"},
+		{"the requester has left", "update people set disabled_at = now() where login = 'ada'", "may no longer use MyDB"},
+	} {
+		if _, err := db.Exec(t.Context(), c.sql); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: a.ID, Approve: true})); err == nil || !strings.Contains(err.Error(), c.say) {
+			t.Errorf("%s: %v, want it to say %q", c.name, err, c.say)
+		}
+	}
+}
