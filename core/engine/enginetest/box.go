@@ -201,10 +201,10 @@ func (b *Box) Remove() {
 	_ = exec.Command("docker", "rm", "--force", "--volumes", b.Name).Run() // a container that never was is as good
 }
 
-// OnVolume runs a shell command in a container of its own that sees the volume at /volume.
+// OnVolume runs a shell command in a container of its own that sees the volume at /data.
 func (b *Box) OnVolume(command string) string {
 	b.t.Helper()
-	return Docker(b.t, "run", "--rm", "--label", testLabel, "--volume", b.Name+":/volume", "--entrypoint", "/bin/sh", b.Recipe.Image, "-c", command)
+	return Docker(b.t, "run", "--rm", "--label", testLabel, "--volume", b.Name+":/data", "--entrypoint", "/bin/sh", b.Recipe.Image, "-c", command)
 }
 
 // noSecretsInLog looks for passwords in what the server has written.

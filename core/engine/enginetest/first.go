@@ -36,7 +36,7 @@ func (s suite) emptyVolume(t *testing.T) {
 	if code := b.Wait(); code != 78 || !strings.Contains(b.Logs(), "refusing to initialise") {
 		t.Errorf("exit code %d, log:\n%s", code, b.Logs())
 	}
-	if left := b.OnVolume("find /volume -mindepth 1"); left != "" {
+	if left := b.OnVolume("find /data -type f"); left != "" { // folders may be those that the image mounts other volumes at
 		t.Errorf("the volume holds %s", left)
 	}
 }

@@ -17,8 +17,7 @@ import (
 func (Engine) Snippets(c engine.Card) []engine.Snippet {
 	file := URIFile(c)
 	return []engine.Snippet{
-		{Tool: "mongosh", Title: "mongosh", Language: "shell", Text: "mongosh --nodb --shell --eval " + shellWord(
-			`db = connect(require("fs").readFileSync(`+inHome(file, `require("os").homedir() + `)+`, "utf8").trim())`)},
+		{Tool: "mongosh", Title: "mongosh", Language: "shell", Text: Shell(c)},
 		{Tool: "pymongo", Title: "Python (PyMongo)", Language: "python", Text: lines(
 			"from pathlib import Path",
 			"from pymongo import MongoClient",
@@ -39,6 +38,12 @@ func (Engine) Snippets(c engine.Card) []engine.Snippet {
 		)},
 		{Tool: "uri", Title: "URI (Compass and others; add the password, write ~ out)", Language: "text", Text: uri(c, "")},
 	}
+}
+
+// Shell is the command that connects mongosh by the card's URI.
+func Shell(c engine.Card) string {
+	return "mongosh --nodb --shell --eval " + shellWord(
+		`db = connect(require("fs").readFileSync(`+inHome(URIFile(c), `require("os").homedir() + `)+`, "utf8").trim())`)
 }
 
 // java trusts MyDB's authority by hand, because Java's driver does not read that from the URI.
@@ -69,6 +74,16 @@ func URIFile(c engine.Card) string { return path.Join(path.Dir(c.CAPath), plain(
 
 // URI is the content of URIFile: the whole way to the database, with the password. It ends with a line break.
 func URI(c engine.Card, password string) string { return uri(c, password) + "\n" }
+
+// PasswordOf finds the password in the content of a URIFile; "" is none.
+func PasswordOf(content string) string {
+	u, err := url.Parse(strings.TrimSpace(content))
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}
 
 // uri writes a connection string; with a password "" it has none. Direct, because the server calls itself by an address that only it
 // can reach.
