@@ -22,6 +22,7 @@ import (
 	"github.com/mydb-project/mydb/core/directory/local"
 	"github.com/mydb-project/mydb/core/engine"
 	"github.com/mydb-project/mydb/core/engine/mariadb"
+	"github.com/mydb-project/mydb/core/engine/mongodb"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 	"github.com/mydb-project/mydb/jobs"
 	"github.com/mydb-project/mydb/jobs/swarm"
@@ -30,7 +31,9 @@ import (
 )
 
 // engines are the engines that this binary knows.
-func engines() []engine.Engine { return []engine.Engine{postgres.Engine{}, mariadb.Engine{}} }
+func engines() []engine.Engine {
+	return []engine.Engine{postgres.Engine{}, mariadb.Engine{}, mongodb.Engine{}}
+}
 
 // runnable finds engines that this version cannot run in the catalogue, and those that the catalogue lacks in the warm pool.
 func runnable(c engine.Catalogue, pool config.WarmPool) error {

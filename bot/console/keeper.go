@@ -33,6 +33,8 @@ func (o ConnectOptions) keeperOf(name string, f files, card engine.Card) (keeper
 		return postgresKeeper(f, card), nil
 	case "mariadb":
 		return mariadbKeeper(f, card), nil
+	case "mongodb":
+		return mongodbKeeper(card), nil
 	}
 	return keeper{}, core.Errorf(core.CodeInvalid, "%s is a database of %s, for which --save knows no files; mydb connect %s shows how to connect.", card.Name, name, card.Name)
 }

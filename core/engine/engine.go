@@ -52,7 +52,7 @@ type Engine interface {
 	// Report reads what the tenant has: accounts with their rights, databases, and tables (never views) with exact row counts,
 	// under the tenant's own rights. At the deadline of ctx it gives what it has, with Complete false.
 	Report(ctx context.Context, s Server, secrets Secrets, t Tenant) (Report, error)
-	// Lacks says, for each capability that this engine or its stand-in does not have, why. The conformance suite skips it then.
+	// Lacks says, for each capability that this engine does not have, why. The conformance suite skips it then.
 	Lacks() map[Capability]string
 
 	// Snippets are the ways to connect that the connection card shows. They never hold a password.
@@ -64,9 +64,11 @@ type Capability string
 
 // The capabilities that an engine may lack.
 const (
-	CanExtensions Capability = "extensions"  // installs listed extensions at creation
-	CanLimitRoles Capability = "rights"      // refuses an account what it has no right to
-	CanInitScript Capability = "init script" // runs a script at creation, as the tenant
+	CanExtensions  Capability = "extensions"  // installs listed extensions at creation
+	CanLimitRoles  Capability = "rights"      // refuses an account what it has no right to
+	CanInitScript  Capability = "init script" // runs a script at creation, as the tenant
+	CanSeeSessions Capability = "sessions"    // counts the sessions of others, and ends them
+	CanMakeViews   Capability = "views"       // has views
 )
 
 // Access is a further account on an instance: of a colleague whom the owner shares with, or of a pipeline.

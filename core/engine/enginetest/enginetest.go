@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -19,6 +20,8 @@ type Case struct {
 	// Dial logs in once over TLS, with the certificate verified. A database "" is none, or the one that everybody has.
 	Dial  func(ctx context.Context, s engine.Server, user, password, database string) (Client, error)
 	Words Words
+	// StandIn says what a server lacks that only stands in for the engine, in addition to the engine's own Lacks. nil: nothing does.
+	StandIn func(ctx context.Context, s engine.Server, adminPassword string) (map[engine.Capability]string, error)
 }
 
 // Client is somebody's session. It is used by one goroutine at a time.
@@ -91,7 +94,7 @@ func Run(t *testing.T, c Case) {
 func (s suite) life(t *testing.T) {
 	b := NewBox(t, s.Engine, s.image)
 	s.firstStart(t, b)
-	f := &fixture{suite: s, box: b, tenant: Tenant("ada")}
+	f := &fixture{suite: s, box: b, tenant: Tenant("ada"), lacks: s.lacks(t, b)}
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T)
@@ -116,12 +119,19 @@ func (s suite) life(t *testing.T) {
 	b.noSecretsInLog(t, f.tenant.Password)
 }
 
-// lacking skips a test of a capability that the engine does not have.
-func (s suite) lacking(t *testing.T, c engine.Capability) {
+// lacks adds what a stand-in lacks to what the engine does.
+func (s suite) lacks(t *testing.T, b *Box) map[engine.Capability]string {
 	t.Helper()
-	if why, lacks := s.Engine.Lacks()[c]; lacks {
-		t.Skipf("%s lacks %s: %s", s.Engine.Title(), c, why)
+	out := maps.Clone(s.Engine.Lacks())
+	if s.StandIn == nil {
+		return out
 	}
+	more, err := s.StandIn(t.Context(), b.Server, b.Secrets.Admin)
+	if err != nil {
+		t.Fatalf("ask the server what it lacks: %v", err)
+	}
+	maps.Copy(out, more)
+	return out
 }
 
 // firstStart starts a server, and tries to get in from before its port is open until it is ready: nobody may, but MyDB.
