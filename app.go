@@ -97,6 +97,7 @@ func (a *App) Open(ctx context.Context) error {
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
 		DeleteGrace: time.Duration(a.Config.DeleteGrace),
 		MailAdmins:  a.Config.MailAdmins,
+		Inspector:   inspector{a},
 	})
 	return nil
 }
@@ -227,6 +228,17 @@ func (a *App) Ready(ctx context.Context) error {
 		return errors.New("the container engine does not answer")
 	}
 	return a.workers.Ready()
+}
+
+// inspector looks at what runs, in a process that has a runtime. Which one it has is known only after Start.
+type inspector struct{ app *App }
+
+// Logs implements core.Inspector.
+func (i inspector) Logs(ctx context.Context, instanceID string, lines int) (string, error) {
+	if i.app.runtime == nil {
+		return "", core.ErrCannotInspect
+	}
+	return i.app.runtime.Logs(ctx, instanceID, lines)
 }
 
 // Wait blocks until ctx ends or something that was started fails.

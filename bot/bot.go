@@ -67,6 +67,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"restart": conversation.restart, "stop": conversation.stop, "start": conversation.start,
 	"delete": conversation.delete, "undelete": conversation.undelete,
 	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
+	"stats": conversation.stats, "report": conversation.report, "logs": conversation.logs,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 

@@ -94,6 +94,9 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		},
 		{Name: "status", Summary: "Shows how a database is doing.", Params: []Param{database}, Example: "status genomes"},
 		{Name: "connect", Summary: "Shows how to connect to a database.", Params: []Param{database}, Example: "connect genomes"},
+		{Name: "stats", Summary: "Shows how a database was doing in the last day.", Params: []Param{database}, Example: "stats genomes"},
+		{Name: "report", Summary: "Counts what a database holds.", Params: []Param{database}, Example: "report genomes"},
+		{Name: "logs", Summary: "Shows the end of a database's log.", Params: []Param{database}, Example: "logs genomes"},
 		{Name: "restart", Summary: "Restarts a database; its data stays, its connections end.", Params: []Param{database}, Example: "restart genomes"},
 		{Name: "stop", Summary: "Stops a database; its data stays.", Params: []Param{database}, Example: "stop genomes"},
 		{Name: "start", Summary: "Starts a stopped database.", Params: []Param{database}, Example: "start genomes"},
@@ -172,8 +175,8 @@ func versionParam(c engine.Catalogue) Param {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"stats", "report", "backup", "backups", "restore", "upgrade", "share",
-	"unshare", "transfer", "link", "unlink", "audit", "logs",
+	"backup", "backups", "restore", "upgrade", "share",
+	"unshare", "transfer", "link", "unlink", "audit",
 }
 
 func reason(required bool) Param {

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/docker/go-units"
 
@@ -13,7 +12,6 @@ import (
 func renderUsage(row func(...string), u core.Usage) {
 	if !u.Up {
 		row("Answers", "no: "+u.Error)
-		return
 	}
 	if u.UpSince != nil {
 		row("Up since", moment(*u.UpSince))
@@ -25,6 +23,12 @@ func renderUsage(row func(...string), u core.Usage) {
 		row("Connections", fmt.Sprintf("%d of %d", *u.Connections, *u.MaxConnections))
 	}
 	if u.LongestQuery != nil && *u.LongestQuery >= 1 {
-		row("Longest query", (time.Duration(*u.LongestQuery)*time.Second).String()+", running now")
+		row("Longest query", u.Longest().String()+", running now")
+	}
+	if u.RestartsDay > 0 {
+		row("Restarts", fmt.Sprintf("%d by itself in the last 24 hours", u.RestartsDay))
+	}
+	if u.Up && u.LastErrorAt != nil {
+		row("Last error", clip(oneLine(u.LastError), 120)+" ("+moment(*u.LastErrorAt)+")")
 	}
 }

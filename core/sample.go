@@ -21,9 +21,29 @@ type Usage struct {
 	MaxConnections *int       `json:"max_connections"`
 	LongestQuery   *float64   `json:"longest_query"`
 	Error          string     `json:"error,omitempty"`
+	Restarts       int        `json:"restarts"` // of the server by itself, since the measurement before
+
+	// The rest comes with the newest measurement only.
+	RestartsDay int        `json:"restarts_24h,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
+	LastLoginAt *time.Time `json:"last_login_at,omitempty"` // the latest that measuring has seen
 }
 
-const usageColumns = "at, up, up_since, bytes, connections, max_connections, longest_query, error"
+// Longest is the longest query that was running, in whole seconds; 0 when none was.
+func (u Usage) Longest() time.Duration { return time.Duration(value(u.LongestQuery)) * time.Second }
+
+const (
+	sampleColumns = "at, up, up_since, bytes, connections, max_connections, longest_query, error, coalesce(restarts, 0) as restarts, "
+	usageColumns  = sampleColumns + "0 as restarts_day, '' as last_error, null::timestamptz as last_error_at, null::timestamptz as last_login_at"
+)
+
+const selectNewest = "select " + sampleColumns + `
+		(select coalesce(sum(d.restarts), 0)::int from samples d where d.instance_id = $1 and d.at > $2) as restarts_day,
+		coalesce(e.last_error, '') as last_error, e.last_error_at, (select last_login_at from instances where id = $1) as last_login_at
+	from samples s left join lateral (select error as last_error, at as last_error_at from samples
+		where instance_id = $1 and error <> '' order by at desc limit 1) e on true
+	where s.instance_id = $1 order by s.at desc limit 1`
 
 // How long samples are kept: those of every minute, and then one for each hour.
 const (
@@ -35,11 +55,20 @@ const (
 type Target struct {
 	ID, Engine, Host string
 	Port             int
+	LastEnd          *time.Time // of its tasks that was counted; nil before the first measurement
+}
+
+// Ends is how often the server of an instance has ended by itself since the measurement before, and the newest such end.
+type Ends struct {
+	Restarts int
+	Last     time.Time
 }
 
 // Targets lists the instances that should be answering now: those that are ready, and under no operation.
 func (s *Service) Targets(ctx context.Context) ([]Target, error) {
-	list, err := many[Target](ctx, s.db, `select i.id, i.engine, i.host, p.port from instances i join ports p on p.instance_id = i.id
+	list, err := many[Target](ctx, s.db, `select i.id, i.engine, i.host, p.port,
+			(select last_end from samples where instance_id = i.id order by at desc limit 1) as last_end
+		from instances i join ports p on p.instance_id = i.id
 		where i.state = 'ready' and not exists (select from operations o where o.instance_id = i.id and o.finished_at is null) order by i.id`)
 	if err != nil {
 		return nil, fmt.Errorf("list what is to be measured: %w", err)
@@ -48,15 +77,15 @@ func (s *Service) Targets(ctx context.Context) ([]Target, error) {
 }
 
 // Sampled records a measurement; a failure is one too. Its text is for the owner.
-func (s *Service) Sampled(ctx context.Context, instanceID string, m engine.Sample, failure string) error {
+func (s *Service) Sampled(ctx context.Context, instanceID string, m engine.Sample, ends Ends, failure string) error {
 	var err error
 	if failure != "" {
-		_, err = s.db.Exec(ctx, "insert into samples (instance_id, up, error) values ($1, false, $2) on conflict do nothing", instanceID, failure)
+		_, err = s.db.Exec(ctx, "insert into samples (instance_id, up, error, restarts, last_end) values ($1, false, $2, $3, $4) on conflict do nothing", instanceID, failure, ends.Restarts, ends.Last)
 	} else {
 		_, err = s.db.Exec(ctx, `with seen as (update instances set last_login_at = greatest(last_login_at, $7) where id = $1 and $7::timestamptz is not null)
-			insert into samples (instance_id, up, up_since, bytes, connections, max_connections, longest_query)
-			values ($1, true, $2, $3, $4, $5, $6) on conflict do nothing`,
-			instanceID, m.UpSince, m.Bytes, m.Connections, m.MaxConnections, m.LongestQuery.Seconds(), m.LastLogin)
+			insert into samples (instance_id, up, up_since, bytes, connections, max_connections, longest_query, restarts, last_end)
+			values ($1, true, $2, $3, $4, $5, $6, $8, $9) on conflict do nothing`,
+			instanceID, m.UpSince, m.Bytes, m.Connections, m.MaxConnections, m.LongestQuery.Seconds(), m.LastLogin, ends.Restarts, ends.Last)
 	}
 	if err != nil {
 		return fmt.Errorf("record how %s is doing: %w", instanceID, err)
@@ -66,7 +95,7 @@ func (s *Service) Sampled(ctx context.Context, instanceID string, m engine.Sampl
 
 // Usage is the newest measurement of an instance; nil before the first. Whoever may see the instance may see it.
 func (s *Service) Usage(ctx context.Context, i Instance) (*Usage, error) {
-	u, err := one[Usage](ctx, s.db, "select "+usageColumns+" from samples where instance_id = $1 order by at desc limit 1", i.ID)
+	u, err := one[Usage](ctx, s.db, selectNewest, i.ID, s.now().AddDate(0, 0, -1))
 	if notFound(err) {
 		return nil, nil //nolint:nilnil // not measured yet is an ordinary answer
 	}

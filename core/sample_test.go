@@ -29,7 +29,7 @@ func TestSamples(t *testing.T) {
 	}
 	seen := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	m := engine.Sample{UpSince: seen, Bytes: 7 << 20, Connections: 3, MaxConnections: 50, LongestQuery: 1500 * time.Millisecond, LastLogin: &seen}
-	if err := s.Sampled(t.Context(), r.Database.ID, m, ""); err != nil {
+	if err := s.Sampled(t.Context(), r.Database.ID, m, core.Ends{Restarts: 1, Last: seen}, ""); err != nil {
 		t.Fatal(err)
 	}
 	u, err := s.Usage(t.Context(), r.Database)
@@ -39,10 +39,10 @@ func TestSamples(t *testing.T) {
 	if n := count(t, pool, "select count(*) from instances where last_login_at is not null"); n != 1 {
 		t.Error("the last login was not noted")
 	}
-	if err := s.Sampled(t.Context(), r.Database.ID, engine.Sample{}, "The server did not answer."); err != nil {
+	if err := s.Sampled(t.Context(), r.Database.ID, engine.Sample{}, core.Ends{Restarts: 2, Last: seen}, "The server did not answer."); err != nil {
 		t.Fatal(err)
 	}
-	if u, err = s.Usage(t.Context(), r.Database); err != nil || u.Up || u.Error == "" || u.Bytes != nil {
+	if u, err = s.Usage(t.Context(), r.Database); err != nil || u.Up || u.Error == "" || u.Bytes != nil || u.RestartsDay != 3 || u.LastError == "" || u.LastLoginAt == nil {
 		t.Errorf("usage %+v, %v", u, err)
 	}
 	list, err := s.Series(t.Context(), ada, "genomes", time.Now().Add(-time.Hour))

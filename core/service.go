@@ -32,6 +32,8 @@ type Service struct {
 	feed        *feed
 
 	mailAdmins []string
+	inspector  Inspector
+	reports    chan struct{} // as many as may be read at once
 }
 
 // Options are what a Service is made of. All but Now are needed.
@@ -48,7 +50,9 @@ type Options struct {
 	Pool       map[string]int // how many spares of which engine are kept ready; default: none
 	// DeleteGrace is how long the trash keeps an instance; default: DefaultDeleteGrace.
 	DeleteGrace time.Duration
-	Now         func() time.Time // default: time.Now
+	// Inspector looks at what runs, for those who ask. Nil: this process cannot.
+	Inspector Inspector
+	Now       func() time.Time // default: time.Now
 }
 
 // Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
@@ -70,6 +74,7 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
+		inspector: o.Inspector, reports: make(chan struct{}, reportsAtOnce),
 	}
 	for _, e := range o.Engines {
 		s.engines[e.Name()] = e

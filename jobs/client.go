@@ -106,6 +106,8 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &operationWorker{Options: o})
 	river.AddWorker(workers, &notifyWorker{Options: o})
 	river.AddWorker(workers, &sampleWorker{Options: o})
+	river.AddWorker(workers, &reconcileWorker{Options: o})
+	river.AddWorker(workers, &inventoryWorker{Options: o})
 	river.AddWorker(workers, &expiryWorker{Options: o})
 	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
@@ -134,6 +136,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, purgeArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(samplePause, sampleArgs{}),
+			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),
 		},
 		// The application's role owns no index, so it cannot rebuild one.

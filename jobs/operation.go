@@ -51,6 +51,8 @@ var plans = map[string]plan{
 	"undelete": undeletePlan,
 	"purge":    purgePlan,
 	"expire":   expirePlan,
+
+	"heal": healPlan,
 }
 
 // undoLimit is how long an attempt to undo may take.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
@@ -26,6 +27,13 @@ type Runtime interface {
 	// RemoveVolume removes the instance's volume from the node that this process is on. It refuses a volume without our label
 	// for that instance. Absent is success.
 	RemoveVolume(ctx context.Context, instanceID string) error
+	// List tells of everything in the cluster that bears an instance's label, and which nodes take tasks.
+	List(ctx context.Context) (core.Cluster, error)
+	// Volumes lists the volumes with an instance's label on the node that this process is on.
+	Volumes(ctx context.Context) ([]core.ClusterThing, error)
+	// Logs gives the last lines that the instance's server wrote, oldest first, as it wrote them: they may hold secrets. At the end of
+	// ctx it gives what there is. An absent instance has none.
+	Logs(ctx context.Context, instanceID string, lines int) (string, error)
 }
 
 // Node is a machine of the cluster. CPU counts cores, memory is in bytes; the free amounts are what no service has reserved.
@@ -88,6 +96,7 @@ const (
 	CauseCapacity  Cause = "capacity"   // no node has room, or the pinned node is gone
 	CauseCrashLoop Cause = "crash_loop" // the server ended again and again
 	CauseEngine    Cause = "engine"     // the container engine did not answer
+	CauseData      Cause = "data"       // the instance's data is not where it should be
 	CauseRefused   Cause = "refused"    // anything else the orchestrator refused
 )
 

@@ -18,6 +18,7 @@ type databaseView struct {
 	Sizes       []string // what it could be resized to
 	Pending     *core.Approval
 	Usage       *core.Usage
+	Alarms      []core.Finding
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -74,6 +75,9 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 		return err
 	}
 	if v.Usage, err = s.service.Usage(r.Context(), v.Database); err != nil {
+		return err
+	}
+	if v.Alarms, err = s.service.AlarmsOf(r.Context(), v.Database); err != nil {
 		return err
 	}
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {

@@ -109,6 +109,9 @@ func New(o Options) (*Server, error) {
 	if err := o.Metrics.Register(outboxMetrics{s.service.LetterCounts, o.Log}); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	if err := o.Metrics.Register(siteMetrics{s.service.Gauges, o.Log}); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
 	if s.pages, err = loadPages(); err != nil {
 		return nil, err
 	}

@@ -3,9 +3,12 @@ package runtimetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
+	"time"
 
+	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/jobs"
 )
 
@@ -70,6 +73,34 @@ func (n *Nothing) RemoveVolume(_ context.Context, instanceID string) error {
 	delete(n.volumes, instanceID)
 	return nil
 }
+
+// List implements jobs.Runtime.
+func (n *Nothing) List(context.Context) (core.Cluster, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := core.Cluster{At: time.Now(), Nodes: []string{nowhere.ID}}
+	for id, s := range n.specs {
+		c.Services = append(c.Services, core.ClusterService{
+			InstanceID: id, Name: "mydb-" + id, Wanted: !s.Stopped, Image: s.Recipe.Image, NodeID: s.NodeID, Port: s.Port, Task: string(jobs.TaskRunning),
+		})
+		c.Secrets = append(c.Secrets, core.ClusterThing{Name: "mydb-" + id, InstanceID: id})
+	}
+	return c, nil
+}
+
+// Volumes implements jobs.Runtime.
+func (n *Nothing) Volumes(context.Context) ([]core.ClusterThing, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []core.ClusterThing
+	for id := range n.volumes {
+		out = append(out, core.ClusterThing{Name: fmt.Sprintf("mydb-%s-g%d", id, max(n.specs[id].Generation, 1)), InstanceID: id})
+	}
+	return out, nil
+}
+
+// Logs implements jobs.Runtime. What does not run writes nothing.
+func (*Nothing) Logs(context.Context, string, int) (string, error) { return "", nil }
 
 // Specs is what the runtime was last asked to run, by instance.
 func (n *Nothing) Specs() map[string]jobs.Spec {

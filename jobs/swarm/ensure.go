@@ -114,9 +114,10 @@ func (r *Runtime) ensureConfig(ctx context.Context, s jobs.Spec, name string, f 
 }
 
 // matches compares by our hash, because the cluster fills in defaults of its own. The mounts are compared themselves: a
-// database on a wrong volume is the one difference that must never hide behind an unchanged label.
+// database on a wrong volume is the one difference that must never hide behind an unchanged label. So is whether it runs: scaling by
+// hand changes no label.
 func matches(have, want swarm.ServiceSpec) bool {
-	return have.Labels[labelSpec] == want.Labels[labelSpec] && sameMounts(have, want)
+	return have.Labels[labelSpec] == want.Labels[labelSpec] && sameMounts(have, want) && wantsNone(swarm.Service{Spec: have}) == wantsNone(swarm.Service{Spec: want})
 }
 
 func sameMounts(a, b swarm.ServiceSpec) bool {

@@ -1,0 +1,96 @@
+package swarm
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/volume"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/jobs"
+)
+
+// List implements jobs.Runtime, with one request for each kind of thing, however many instances there are.
+func (r *Runtime) List(ctx context.Context) (core.Cluster, error) {
+	c := core.Cluster{At: time.Now()}
+	nodes, err := r.docker.NodeList(ctx, swarm.NodeListOptions{})
+	if err != nil {
+		return c, failed("list nodes", err)
+	}
+	for _, n := range nodes {
+		if takesTasks(n) {
+			c.Nodes = append(c.Nodes, n.ID)
+		}
+	}
+	services, err := r.docker.ServiceList(ctx, swarm.ServiceListOptions{Filters: ours()})
+	if err != nil {
+		return c, failed("list services", err)
+	}
+	tasks, err := r.docker.TaskList(ctx, swarm.TaskListOptions{})
+	if err != nil {
+		return c, failed("list tasks", err)
+	}
+	byService := map[string][]swarm.Task{}
+	for _, t := range tasks {
+		byService[t.ServiceID] = append(byService[t.ServiceID], t)
+	}
+	for _, s := range services {
+		c.Services = append(c.Services, clusterService(s, byService[s.ID]))
+	}
+	secrets, err := r.docker.SecretList(ctx, swarm.SecretListOptions{Filters: ours()})
+	if err != nil {
+		return c, failed("list secrets", err)
+	}
+	for _, s := range secrets {
+		c.Secrets = append(c.Secrets, core.ClusterThing{Name: s.Spec.Name, InstanceID: s.Spec.Labels[LabelInstance]})
+	}
+	return c, nil
+}
+
+// ours selects what bears an instance's label, whichever MyDB made it.
+func ours() filters.Args { return filters.NewArgs(filters.Arg("label", LabelInstance)) }
+
+func clusterService(s swarm.Service, tasks []swarm.Task) core.ClusterService {
+	out := core.ClusterService{
+		InstanceID: s.Spec.Labels[LabelInstance], Name: s.Spec.Name, Wanted: !wantsNone(s), Port: int(publishedPort(s)),
+	}
+	if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
+		out.Image = c.Image
+	}
+	if p := s.Spec.TaskTemplate.Placement; p != nil {
+		for _, constraint := range p.Constraints {
+			if id, ok := strings.CutPrefix(constraint, nodeConstraint); ok {
+				out.NodeID = id
+			}
+		}
+	}
+	var newest time.Time
+	for _, t := range tasks {
+		if endedByItself(t) {
+			out.Ends = append(out.Ends, t.Status.Timestamp)
+		}
+		if t.CreatedAt.After(newest) {
+			newest, out.Task = t.CreatedAt, string(stateOf(t))
+		}
+	}
+	if out.Task == string(jobs.TaskFailing) && !out.Wanted {
+		out.Task = string(jobs.TaskStopped)
+	}
+	return out
+}
+
+// Volumes implements jobs.Runtime.
+func (r *Runtime) Volumes(ctx context.Context) ([]core.ClusterThing, error) {
+	list, err := r.docker.VolumeList(ctx, volume.ListOptions{Filters: ours()})
+	if err != nil {
+		return nil, failed("list volumes", err)
+	}
+	var out []core.ClusterThing
+	for _, v := range list.Volumes {
+		out = append(out, core.ClusterThing{Name: v.Name, InstanceID: v.Labels[LabelInstance]})
+	}
+	return out, nil
+}

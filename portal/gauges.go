@@ -1,0 +1,74 @@
+package portal
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+// siteMetrics shows the state of the site as it is in the catalogue, so that every portal shows the same. Databases go by their ids.
+type siteMetrics struct {
+	gauges func(context.Context) (core.Gauges, error)
+	log    *slog.Logger
+}
+
+var (
+	instancesDesc   = prometheus.NewDesc("mydb_instances", "Databases by engine and state.", []string{"engine", "state"}, nil)
+	instanceUpDesc  = prometheus.NewDesc("mydb_instance_up", "Whether a database that should be running answered when it was measured last.", []string{"id"}, nil)
+	bytesDesc       = prometheus.NewDesc("mydb_instance_bytes", "Size of a database's server on disk.", []string{"id"}, nil)
+	connectionsDesc = prometheus.NewDesc("mydb_instance_connections", "Connections of clients to a database's server.", []string{"id"}, nil)
+	findingsDesc    = prometheus.NewDesc("mydb_findings", "Findings that are open, by kind and severity.", []string{"kind", "severity"}, nil)
+	jobsDesc        = prometheus.NewDesc("mydb_jobs", "Jobs in the queue, by state.", []string{"state"}, nil)
+	pausedDesc      = prometheus.NewDesc("mydb_site_paused", "1 while the site is paused, so that nothing is healed.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (siteMetrics) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, findingsDesc, jobsDesc, pausedDesc} {
+		c <- d
+	}
+}
+
+// Collect implements prometheus.Collector. A catalogue that does not answer leaves these values out, and no others.
+func (m siteMetrics) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	g, err := m.gauges(ctx)
+	if err != nil {
+		m.log.Warn("the site could not be measured", "error", err)
+		return
+	}
+	show := func(d *prometheus.Desc, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, x := range g.Instances {
+		show(instancesDesc, float64(x.N), x.Engine, string(x.State))
+	}
+	for _, x := range g.Measured {
+		show(instanceUpDesc, truth(x.Up), x.ID)
+		if x.Bytes != nil {
+			show(bytesDesc, float64(*x.Bytes), x.ID)
+		}
+		if x.Connections != nil {
+			show(connectionsDesc, float64(*x.Connections), x.ID)
+		}
+	}
+	for _, x := range g.Findings {
+		show(findingsDesc, float64(x.N), x.Kind, string(x.Severity))
+	}
+	for _, x := range g.Jobs {
+		show(jobsDesc, float64(x.N), x.State)
+	}
+	show(pausedDesc, truth(g.Paused))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
