@@ -16,15 +16,18 @@ func (s *Server) observeEndpoints() []endpoint {
 			method: get, path: "/databases/{name}/report", id: "reportDatabase", summary: "What a database holds: accounts, databases, tables with exact row counts",
 			about: "Read under the owner's rights, for the owner and administrators. It takes at most ten seconds; complete is false when that was not enough for all.",
 			in:    []any{namePath{}}, out: engine.Report{}, status: http.StatusOK, errors: []int{403, 404, 409, 410, 429, 503}, handle: s.apiReport,
-		}, {
+		},
+		{
 			method: get, path: "/databases/{name}/logs", id: "databaseLogs", summary: "The last lines that a database's server wrote",
 			about: "For the owner and administrators. What looks like a secret is masked.",
 			query: []string{"lines"}, in: []any{namePath{}, linesQuery{}}, out: core.Logs{}, status: http.StatusOK, errors: []int{400, 403, 404, 410, 503}, handle: s.apiLogs,
-		}, {
+		},
+		{
 			method: get, path: "/findings", id: "listFindings", summary: "What is wrong now, for administrators",
 			about: "Alarms on databases, and differences between the cluster and the catalogue. With all=true also what is over.",
 			query: []string{"limit", "cursor", "all"}, in: []any{findingQuery{}}, out: findingList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiFindings,
-		}, {
+		},
+		{
 			method: get, path: "/site", id: "getSite", summary: "The state of the site", out: Site{}, status: http.StatusOK, handle: s.apiSite,
 		},
 		s.pauseEndpoint("pause", "pauseSite", "Pause the site for maintenance, for administrators", true),
