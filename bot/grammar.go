@@ -29,7 +29,8 @@ type Param struct {
 	Choices    []string          // for KindChoice; elsewhere what to propose, which core checks
 	Aliases    map[string]string // other words for choices
 	Default    string            // what core takes when nothing is said; for people to read
-	Help       string            // one sentence
+	Help       string            // one sentence of at most 100 characters, as chat programs take it
+	Detail     string            // what help says beyond it
 	Example    string            // a value
 }
 
@@ -167,7 +168,7 @@ func versionParam(c engine.Catalogue) Param {
 		return p
 	}
 	if len(p.Choices) > 0 {
-		p.Help = "The engine's major version: " + strings.Join(lists, "; ") + "."
+		p.Detail = "Offered: " + strings.Join(lists, "; ") + "."
 		p.Default = strings.Join(defaults, ", ")
 	}
 	return p

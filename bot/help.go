@@ -74,6 +74,9 @@ func (p Param) explain() string {
 	if n := len(p.Choices); n <= 8 && (n > 1 || n > 0 && p.Required) {
 		out += " " + strings.Join(p.Choices, ", ") + "."
 	}
+	if p.Detail != "" {
+		out += " " + p.Detail
+	}
 	if p.Default != "" {
 		out += " Default: " + p.Default + "."
 	}

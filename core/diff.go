@@ -34,10 +34,11 @@ type difference struct {
 	healFailed *time.Time
 }
 
-// differences are what a comparison gives. kinds are those that it could judge.
+// differences are what a comparison gives. kinds are those that it could judge; skipped are the instances that it left alone.
 type differences struct {
-	kinds []string
-	list  []difference
+	kinds   []string
+	skipped map[string]bool
+	list    []difference
 }
 
 func (d *differences) add(kind, subject, instanceID string, severity Severity, format string, args ...any) *difference {
@@ -63,7 +64,7 @@ func diff(rows []expected, c Cluster, inventories map[string]Inventory, now time
 			v.volumes[node][x.Name] = true
 		}
 	}
-	v.out.kinds = slices.Clone(clusterKinds)
+	v.out.kinds, v.out.skipped = slices.Clone(clusterKinds), map[string]bool{}
 	if v.allFresh(rows) {
 		v.out.kinds = append(v.out.kinds, volumeKinds...)
 	}
@@ -101,7 +102,14 @@ func (v *comparison) allFresh(rows []expected) bool {
 func (v *comparison) compare(e expected) {
 	runs := e.State == StateReady
 	rests := e.State == StateStopped || e.State == StateTrashed
-	if e.Busy || e.Ended || e.NodeID == nil || !runs && !rests || !e.SettledAt.Before(v.cluster.At) {
+	if e.Ended || e.NodeID == nil {
+		return
+	}
+	if e.Busy || !e.SettledAt.Before(v.cluster.At) {
+		v.out.skipped[e.ID] = true
+		return
+	}
+	if !runs && !rests {
 		return
 	}
 	inventory := v.inventories[*e.NodeID]

@@ -74,7 +74,8 @@ type found struct {
 // look is what was looked for, and what was found.
 type look struct {
 	kinds     []string
-	instances []string // that were looked at; nil: everything was
+	instances []string        // that were looked at; nil: everything was
+	skipped   map[string]bool // instances of which nothing can be said now: what was found of them stays
 	tell      []Audience
 	found     []found
 }
@@ -103,6 +104,9 @@ func (s *Service) settle(ctx context.Context, l look) error {
 			delete(before, key)
 		}
 		for _, f := range before {
+			if l.skipped[value(f.InstanceID)] {
+				continue
+			}
 			if err := s.resolveFinding(ctx, tx, l, f); err != nil {
 				return err
 			}

@@ -142,7 +142,7 @@ func (s *Service) Reconcile(ctx context.Context, c Cluster) (r Reconciled, err e
 		return r, err
 	}
 	d := diff(rows, c, inventories, s.now())
-	l := look{kinds: d.kinds, tell: []Audience{ToAdmins}}
+	l := look{kinds: d.kinds, skipped: d.skipped, tell: []Audience{ToAdmins}}
 	for _, x := range d.list {
 		if x.heal && r.Healed < healsAtOnce {
 			started, action := s.heal(ctx, x, pause)

@@ -56,7 +56,7 @@ func TestComplete(t *testing.T) {
 	if head != "create pg genomes " || !slices.Equal(words, []string{"size=small "}) || tail != " version" {
 		t.Errorf("complete gives %q %q %q", head, words, tail)
 	}
-	if _, words, _ = complete("stat", 4); !slices.Equal(words, []string{"status "}) {
+	if _, words, _ = complete("conn", 4); !slices.Equal(words, []string{"connect "}) {
 		t.Errorf("complete gives %q", words)
 	}
 }

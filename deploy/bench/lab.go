@@ -20,6 +20,8 @@ import (
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/mariadb"
+	"github.com/mydb-project/mydb/core/engine/mongodb"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 	"github.com/mydb-project/mydb/jobs/swarm"
 	"github.com/mydb-project/mydb/migrations"
@@ -29,7 +31,7 @@ import (
 const mainEngine = "postgres"
 
 // engines are those whose creates are measured, as far as this machine has an image.
-var engines = []engine.Engine{postgres.Engine{}}
+var engines = []engine.Engine{postgres.Engine{}, mariadb.Engine{}, mongodb.Engine{}}
 
 // people is how many persons the requests come from.
 const people = 10
