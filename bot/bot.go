@@ -68,6 +68,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"delete": conversation.delete, "undelete": conversation.undelete,
 	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
 	"stats": conversation.stats, "report": conversation.report, "logs": conversation.logs,
+	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 
@@ -132,7 +133,7 @@ func (c conversation) connect(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	card := card{instance: i, page: c.page(i), owns: i.OwnerID == c.Actor.ID}
+	card := card{instance: i, page: c.page(i), owns: i.OwnerID == c.Actor.ID || i.Right != ""}
 	if i.State != core.StateReady && i.State != core.StateStopped {
 		answer := Answer{Text: renderNotReady(i, op), Name: i.Name}
 		if op != nil && !op.Finished() {
@@ -143,7 +144,7 @@ func (c conversation) connect(ctx context.Context) (Answer, error) {
 	if card.snippets, err = c.service.Snippets(i); err != nil {
 		return Answer{}, err
 	}
-	if card.collectable, err = c.service.Collectable(ctx, i); err != nil {
+	if card.collectable, err = c.service.Collectable(ctx, c.Actor, i); err != nil {
 		return Answer{}, err
 	}
 	return Answer{Text: renderCard(card), Name: i.Name}, nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
@@ -30,6 +31,7 @@ type Param struct {
 	Aliases    map[string]string // other words for choices
 	Default    string            // what core takes when nothing is said; for people to read
 	Help       string            // one sentence of at most 100 characters, as chat programs take it
+	Before     string            // a word that may stand before it in its place, such as "with"
 	Detail     string            // what help says beyond it
 	Example    string            // a value
 }
@@ -108,6 +110,19 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "extend", Summary: "Keeps a database for longer.", Params: []Param{database, {
 			Name: "expires", Kind: KindWord, Positional: true, Required: true, Help: "A number of days from now such as 90d, a time, or never.", Example: "90d",
 		}}, Example: "extend genomes 90d"},
+		{Name: "share", Summary: "Gives a colleague or a group access to a database.", Params: []Param{database, {
+			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address, or group: and a group's name.", Example: "grace",
+		}, {
+			Name: "right", Kind: KindChoice, Positional: true, Choices: []string{core.RightRead, core.RightWrite}, Default: core.RightRead, Help: "What they may do.", Example: "write",
+		}, {
+			Name: "until", Kind: KindWord, Help: "When it ends: a number of days such as 90d, or a time.", Default: "when it is taken back", Example: "90d",
+		}}, Example: "share genomes with grace write until=90d"},
+		{Name: "unshare", Summary: "Takes a share back; open sessions end.", Params: []Param{database, {
+			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address, or group: and a group's name.", Example: "grace",
+		}}, Example: "unshare genomes grace"},
+		{Name: "transfer", Summary: "Gives a database to another owner, with a new password.", Params: []Param{database, {
+			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "to", Help: "Login or mail address of the new owner.", Example: "grace",
+		}}, Example: "transfer genomes to grace"},
 		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
 		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
 		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
@@ -176,8 +191,7 @@ func versionParam(c engine.Catalogue) Param {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"backup", "backups", "restore", "upgrade", "share",
-	"unshare", "transfer", "link", "unlink", "audit",
+	"backup", "backups", "restore", "upgrade", "link", "unlink", "audit",
 }
 
 func reason(required bool) Param {

@@ -29,6 +29,9 @@ func (c Command) head() string {
 	for _, p := range c.Params {
 		switch {
 		case p.Required:
+			if p.Before != "" {
+				out += " " + p.Before
+			}
 			out += " <" + p.Name + ">"
 		case p.Positional && p.Kind == KindChoice && len(p.Choices) == 1:
 			out += " [" + p.Choices[0] + "]"

@@ -15,6 +15,8 @@ import (
 type Parsed struct {
 	Command Command
 	Values  map[string]string
+
+	skipped map[string]bool // parameters whose word before was read
 }
 
 // Parse understands a message, or refuses it with a *core.Error of CodeInvalid whose sentence says what to type. An empty message
@@ -37,7 +39,7 @@ func (g Grammar) Parse(text string) (Parsed, error) {
 	if err != nil {
 		return Parsed{}, err
 	}
-	p := Parsed{Command: c, Values: map[string]string{}}
+	p := Parsed{Command: c, Values: map[string]string{}, skipped: map[string]bool{}}
 	for _, w := range words[1:] {
 		if err := p.take(w); err != nil {
 			return Parsed{}, err
@@ -82,6 +84,9 @@ func (p Parsed) take(w word) error {
 		}
 	} else if param, ok = p.nextPlace(); !ok {
 		return p.tooMuch()
+	} else if !p.skipped[param.Name] && param.Before != "" && strings.EqualFold(w.text, param.Before) {
+		p.skipped[param.Name] = true
+		return nil
 	}
 	value, err := p.fold(param, w.text)
 	if err != nil {
@@ -185,6 +190,8 @@ func (p Parsed) String() string {
 		switch {
 		case !said:
 			placed = placed && !param.Positional
+		case param.Positional && placed && param.Before != "" && strings.EqualFold(value, param.Before):
+			out = append(out, param.Name+"="+quote(value))
 		case param.Positional && placed && param.Kind == KindText:
 			out = append(out, quoted(value))
 		case param.Positional && placed:
@@ -215,6 +222,9 @@ func (c Command) needs() string {
 func (c Command) short() string {
 	out := c.Name
 	for _, p := range c.Params {
+		if p.Required && p.Before != "" {
+			out += " " + p.Before
+		}
 		if p.Required {
 			out += " " + p.Example
 		}

@@ -36,6 +36,8 @@ type change struct {
 	done func(i Instance) bool
 	// write changes rows beside the operation, before it is inserted. May be nil.
 	write func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, operationID string) error
+	// nothing reports, after write, that there is nothing to do. May be nil.
+	nothing func() bool
 	// immediate says that write does it all: the operation is done as soon as it is recorded.
 	immediate bool
 	audit     map[string]any // what the audit trail tells beside the operation
@@ -56,6 +58,7 @@ func (c change) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 			return Receipt{}, err
 		}
 	}
+	noop = noop || c.nothing != nil && c.nothing()
 	if err := c.record(ctx, tx, req, i, opID, noop || c.immediate); err != nil {
 		return Receipt{}, err
 	}

@@ -56,6 +56,7 @@ type Instance struct {
 	CreatedAt   time.Time  `json:"created_at"`
 	ReadyAt     *time.Time `json:"ready_at"`
 	EndedAt     *time.Time `json:"ended_at,omitempty"`
+	Right       string     `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
 	Failure     *string    `json:"failure,omitempty"` // why the last operation failed
 	OperationID *string    `json:"operation_id"`      // the latest operation
 }
@@ -99,7 +100,7 @@ func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Pag
 	if all && !actor.IsAdmin() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators may list everybody's databases.")
 	}
-	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2) and i.owner_id <> '`+systemPerson+`'
+	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2 or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
 		and ($3 = '' or (i.created_at, i.id) < (select created_at, id from instances where id = $3))
 		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.created_at desc, i.id desc limit $4`,
 		all, actor.ID, page.Cursor, page.limit()+1)
@@ -110,13 +111,23 @@ func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Pag
 		list = list[:page.limit()]
 		next = list[len(list)-1].ID
 	}
-	return list, next, nil
+	return list, next, asSeen(ctx, s.db, actor, list)
 }
 
-// Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended.
-// Errors: CodeNotFound, also for what is not the actor's to see.
+// Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended. Owners see
+// theirs, administrators all, and others what is shared with them. Errors: CodeNotFound, also for what is not the actor's to see.
 func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Instance, error) {
-	return findInstance(ctx, s.db, actor, name)
+	return seenInstance(ctx, s.db, actor, name)
+}
+
+func seenInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
+	i, err := findInstance(ctx, db, actor, name)
+	if err != nil {
+		return i, err
+	}
+	list := []Instance{i}
+	err = asSeen(ctx, db, actor, list)
+	return list[0], err
 }
 
 // Look is an instance, found as Instance finds it, and the latest operation on it (nil when there was none), both at one moment:
@@ -124,10 +135,13 @@ func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Insta
 func (s *Service) Look(ctx context.Context, actor Actor, name string) (i Instance, o *Operation, err error) {
 	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.db, moment, func(tx pgx.Tx) error {
-		if i, err = findInstance(ctx, tx, actor, name); err != nil || i.OperationID == nil {
+		if i, err = seenInstance(ctx, tx, actor, name); err != nil || i.OperationID == nil {
 			return err
 		}
 		found, err := findOperation(ctx, tx, actor, *i.OperationID)
+		if CodeOf(err) == CodeNotFound {
+			return nil // it is for the owner to see
+		}
 		o = &found
 		return err
 	})
@@ -138,7 +152,7 @@ func findInstance(ctx context.Context, db DB, actor Actor, name string) (Instanc
 	if err := actor.needs(ScopeRead); err != nil {
 		return Instance{}, err
 	}
-	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3) and i.owner_id <> '`+systemPerson+`'
+	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3 or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
 		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin())
 	if notFound(err) {
 		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))

@@ -26,6 +26,7 @@ var newsKinds = map[string]func() News{
 	"trashed":          func() News { return &NewsTrashed{} },
 	"purged":           func() News { return &NewsPurged{} },
 	"shared":           func() News { return &NewsShared{} },
+	"transferred":      func() News { return &NewsTransferred{} },
 	"undeliverable":    func() News { return &NewsUndeliverable{} },
 }
 
@@ -279,6 +280,26 @@ func (n NewsShared) tell(database string) Text {
 		t.Facts = append(t.Facts, Fact{"Until", moment(*n.EndsAt)})
 	}
 	return t
+}
+
+// NewsTransferred says that a database has another owner.
+type NewsTransferred struct {
+	By   string `json:"by"`   // login
+	From string `json:"from"` // login of the owner before
+	To   string `json:"to"`
+}
+
+func (NewsTransferred) kind() string { return "transferred" }
+
+func (n NewsTransferred) tell(database string) Text {
+	return Text{
+		Subject: fmt.Sprintf("%s belongs to %s now", database, n.To),
+		Lines: []string{
+			fmt.Sprintf("%s has given %s from %s to %s. Its data, port and shares are as they were.", n.By, database, n.From, n.To),
+			fmt.Sprintf("The password of its owner's account is a new one, which %s collects once, on the page of the database. The old one no longer works.", n.To),
+		},
+		Facts: []Fact{{"Owner before", n.From}, {"Owner now", n.To}}, Link: "Look at " + database,
+	}
 }
 
 // NewsUndeliverable tells administrators of somebody whom MyDB could not reach.

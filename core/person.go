@@ -70,17 +70,18 @@ type Account struct {
 	Email        string
 	Name         string
 	Admin        bool
+	Groups       []string
 	PasswordHash string // argon2id, for local accounts
 }
 
 // SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there.
 func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
 	p, err := one[Person](ctx, s.db, `
-		insert into people (id, login, email, name, admin, password_hash)
-		values ($1, lower($2), lower(nullif($3, '')), $4, $5, nullif($6, ''))
-		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin,
+		insert into people (id, login, email, name, admin, password_hash, groups)
+		values ($1, lower($2), lower(nullif($3, '')), $4, $5, nullif($6, ''), coalesce($7::text[], '{}'))
+		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin, groups = excluded.groups,
 			password_hash = coalesce(excluded.password_hash, people.password_hash)
-		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash)
+		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups)
 	if err != nil {
 		return p, fmt.Errorf("save person %s: %w", a.Login, err)
 	}

@@ -43,8 +43,8 @@ type Credentials struct {
 	Password string `json:"password"`
 }
 
-// Collect hands the password of a ready instance to its owner, and to nobody else: the first call starts ten minutes in which it
-// may be repeated. Errors: CodeNotFound, CodeForbidden for an administrator who is not the owner, CodeBusy before the instance
+// Collect hands the password of a ready instance to its owner, and that of a colleague's account to the colleague, and to nobody
+// else: the first call starts ten minutes in which it may be repeated. Errors: CodeNotFound, CodeForbidden for an administrator who is not the owner, CodeBusy before the instance
 // is ready, CodeGone after the ten minutes.
 func (s *Service) Collect(ctx context.Context, req Request, name string) (Credentials, error) {
 	i, err := s.Instance(ctx, req.Actor, name)
@@ -54,7 +54,11 @@ func (s *Service) Collect(ctx context.Context, req Request, name string) (Creden
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return Credentials{}, err
 	}
-	if i.OwnerID != req.Actor.ID {
+	kind, err := s.ownSecret(ctx, req.Actor, i)
+	if err != nil {
+		return Credentials{}, err
+	}
+	if kind == "" {
 		return Credentials{}, Errorf(CodeForbidden, "Only %s, who owns %s, may collect its password.", i.Owner, i.Name)
 	}
 	switch i.State {
@@ -63,37 +67,66 @@ func (s *Service) Collect(ctx context.Context, req Request, name string) (Creden
 	case StateFailed, StateDeleted:
 		return Credentials{}, Errorf(CodeGone, "%s is %s, so it has no password.", i.Name, i.State)
 	}
+	return s.collect(ctx, req, i, kind, i.Username)
+}
+
+// collect opens a password for as long as it may be collected, and records that.
+func (s *Service) collect(ctx context.Context, req Request, i Instance, kind, username string) (Credentials, error) {
 	var sealed []byte
-	err = s.db.QueryRow(ctx, `update secrets set collected_at = coalesce(collected_at, $3)
+	err := s.db.QueryRow(ctx, `update secrets set collected_at = coalesce(collected_at, $3)
 		where instance_id = $1 and kind = $2 and (collected_at is null or collected_at > $4) returning sealed`,
-		i.ID, secretOwner, s.now(), s.now().Add(-collectWindow)).Scan(&sealed)
+		i.ID, kind, s.now(), s.now().Add(-collectWindow)).Scan(&sealed)
 	if notFound(err) {
-		return Credentials{}, Errorf(CodeGone, "The password of %s was collected already, and MyDB keeps none. If it is lost, ask for a new one.", i.Name)
+		return Credentials{}, Errorf(CodeGone, "The password of %s on %s was collected already, and MyDB keeps none. If it is lost, ask for a new one.", username, i.Name)
 	}
 	if err != nil {
 		return Credentials{}, fmt.Errorf("collect the password: %w", err)
 	}
 	e := req.audit(OutcomeDone)
-	e.Action, e.InstanceID, e.Subject = "credentials.collect", i.ID, i.Name
+	e.Action, e.InstanceID, e.Subject, e.Data = "credentials.collect", i.ID, i.Name, map[string]any{"username": username}
 	if err := writeAudit(ctx, s.db, e); err != nil {
 		return Credentials{}, err
 	}
 	password, err := s.keys.Open(sealed)
-	return Credentials{Username: i.Username, Password: string(password)}, err
+	return Credentials{Username: username, Password: string(password)}, err
 }
 
-// Collectable reports whether Collect would still give the instance's password to its owner.
-func (s *Service) Collectable(ctx context.Context, i Instance) (bool, error) {
+// ownSecret is the kind of the secret that holds an actor's own password on an instance; empty when they have no account there.
+func (s *Service) ownSecret(ctx context.Context, actor Actor, i Instance) (string, error) {
+	if i.OwnerID == actor.ID {
+		return secretOwner, nil
+	}
+	var id string
+	err := s.db.QueryRow(ctx, "select a.id from accounts a where a.instance_id = $1 and a.person_id = $2 and "+liveAccess, i.ID, actor.ID).Scan(&id)
+	if notFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for an account of one's own: %w", err)
+	}
+	return secretOfAccount(id), nil
+}
+
+// Collectable reports whether Collect would still give the actor a password.
+func (s *Service) Collectable(ctx context.Context, actor Actor, i Instance) (bool, error) {
+	kind, err := s.ownSecret(ctx, actor, i)
+	if err != nil || kind == "" || !actor.may(ScopeOperate) {
+		return false, err
+	}
+	return s.waiting(ctx, i, kind)
+}
+
+func (s *Service) waiting(ctx context.Context, i Instance, kind string) (bool, error) {
 	var yes bool
 	err := s.db.QueryRow(ctx, "select exists (select from secrets where instance_id = $1 and kind = $2 and (collected_at is null or collected_at > $3))",
-		i.ID, secretOwner, s.now().Add(-collectWindow)).Scan(&yes)
+		i.ID, kind, s.now().Add(-collectWindow)).Scan(&yes)
 	return yes && i.State != StateCreating && i.State != StateFailed, err
 }
 
 // Forget removes what has had its time: passwords whose ten minutes are over, sessions that expired, receipts older than a week,
 // and old samples. Periodic.
 func (s *Service) Forget(ctx context.Context) error {
-	if _, err := s.db.Exec(ctx, "delete from secrets where kind = $1 and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
+	if _, err := s.db.Exec(ctx, "delete from secrets where (kind = $1 or kind like 'account:%') and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
 		return fmt.Errorf("burn collected passwords: %w", err)
 	}
 	if _, err := s.db.Exec(ctx, "delete from requests where created_at < $1", s.now().AddDate(0, 0, -7)); err != nil {

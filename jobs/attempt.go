@@ -41,6 +41,10 @@ type attempt struct {
 
 	crowded     time.Time // since when the task finds no port or no place; zero while it does
 	passwordSet bool      // the server has the owner's new password
+
+	accounts core.AccessArgs
+	granted  []string // ids of accounts whose new password the server has
+	transfer core.TransferArgs
 }
 
 // step is a part of an operation that people see.

@@ -110,6 +110,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &inventoryWorker{Options: o})
 	river.AddWorker(workers, &expiryWorker{Options: o})
 	river.AddWorker(workers, &purgeWorker{Options: o})
+	river.AddWorker(workers, &endAccountsWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -135,6 +136,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, forgetArgs{}),
 			every(time.Minute, purgeArgs{}),
 			every(expiryPause, expiryArgs{}),
+			every(accountsPause, endAccountsArgs{}),
 			every(samplePause, sampleArgs{}),
 			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),

@@ -47,6 +47,11 @@ var plans = map[string]plan{
 	"rotate":  rotatePlan,
 	"resize":  resizePlan,
 
+	"share":    sharePlan,
+	"account":  sharePlan,
+	"unshare":  unsharePlan,
+	"transfer": transferPlan,
+
 	"delete":   deletePlan,
 	"undelete": undeletePlan,
 	"purge":    purgePlan,

@@ -3,6 +3,8 @@ package portal
 import (
 	"net/http"
 
+	"github.com/gorilla/mux"
+
 	"github.com/mydb-project/mydb/core"
 )
 
@@ -28,6 +30,9 @@ func command[C any, P on[C]](s *Server, method, path, id, summary, about string)
 				}
 			}
 			p.Name(c.item)
+			if about, ok := any(p).(interface{ Item(account string) }); ok {
+				about.Item(mux.Vars(r)["account"])
+			}
 			c.Command = p
 			return s.doJSON(w, r, c)
 		},

@@ -19,6 +19,8 @@ type databaseView struct {
 	Pending     *core.Approval
 	Usage       *core.Usage
 	Alarms      []core.Finding
+	Accounts    []core.Access // for those who manage it
+	ShownFor    string        // whose password Credentials is, when it is a service account's
 	Collectable bool
 	Credentials *core.Credentials
 	Problem     string
@@ -80,10 +82,15 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	if v.Alarms, err = s.service.AlarmsOf(r.Context(), v.Database); err != nil {
 		return err
 	}
+	if v.Manageable() {
+		if v.Accounts, err = s.service.Accesses(r.Context(), c.Actor, v.Database.ID); err != nil {
+			return err
+		}
+	}
 	if v.Snippets, err = s.service.Snippets(v.Database); err != nil {
 		return err
 	}
-	v.Collectable, err = s.collectable(r, c.Actor, v.Database)
+	v.Collectable, err = s.service.Collectable(r.Context(), c.Actor, v.Database)
 	return err
 }
 

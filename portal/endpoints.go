@@ -11,7 +11,7 @@ import (
 
 // endpoints is the table of the API.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.notificationEndpoints(), s.observeEndpoints())
+	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.shareEndpoints(), s.notificationEndpoints(), s.observeEndpoints())
 }
 
 func (s *Server) databaseEndpoints() []endpoint {
@@ -30,7 +30,7 @@ func (s *Server) databaseEndpoints() []endpoint {
 			in: []any{namePath{}}, out: Database{}, status: http.StatusOK, errors: []int{403, 404}, handle: s.apiDatabase,
 		}, {
 			method: http.MethodGet, path: "/databases/{name}/credentials", id: "collectCredentials", summary: "Collect the password",
-			about: "For the owner alone. The first answer starts ten minutes in which it may be repeated; then the password is gone.",
+			about: "For the owner, and for a colleague whom it is shared with: each their own. The first answer starts ten minutes in which it may be repeated; then the password is gone.",
 			in:    []any{namePath{}}, out: core.Credentials{}, status: http.StatusOK, errors: []int{403, 404, 409, 410}, handle: s.apiCredentials,
 		}, {
 			method: http.MethodGet, path: "/operations/{id}", id: "getOperation", summary: "One operation, with its steps",
@@ -162,7 +162,7 @@ func (s *Server) apiDatabase(w http.ResponseWriter, r *http.Request, c call) err
 		return err
 	}
 	d.Connection = append(d.Connection, snippets...)
-	if d.CredentialsCollectable, err = s.collectable(r, c.Actor, i); err != nil {
+	if d.CredentialsCollectable, err = s.service.Collectable(r.Context(), c.Actor, i); err != nil {
 		return err
 	}
 	if d.Usage, err = s.service.Usage(r.Context(), i); err != nil {
@@ -170,14 +170,6 @@ func (s *Server) apiDatabase(w http.ResponseWriter, r *http.Request, c call) err
 	}
 	s.writeJSON(w, http.StatusOK, d)
 	return nil
-}
-
-// collectable tells whether this caller may have the password: the owner, with more than a token for reading.
-func (s *Server) collectable(r *http.Request, actor core.Actor, i core.Instance) (bool, error) {
-	if i.OwnerID != actor.ID || actor.Scope == core.ScopeRead {
-		return false, nil
-	}
-	return s.service.Collectable(r.Context(), i)
 }
 
 func (s *Server) apiCredentials(w http.ResponseWriter, r *http.Request, c call) error {

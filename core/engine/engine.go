@@ -43,7 +43,11 @@ type Engine interface {
 	// SetPassword gives an account that exists a new password; the old one is refused from then on.
 	// An account that its owner dropped is a *RefusedError.
 	SetPassword(ctx context.Context, s Server, adminPassword, username, password string) error
-	// Grant makes or updates a further account: its password, and its rights on all that the tenant has now and makes later.
+	// Login logs in as an account of the server, and does nothing more. It makes one attempt.
+	Login(ctx context.Context, s Server, t Tenant) error
+	// EndSessions ends what an account is doing on the server, where the engine can. The account stays.
+	EndSessions(ctx context.Context, s Server, adminPassword, username string) error
+	// Grant makes or updates a further account: its password, unless that is empty and the account there, and its rights on all that the tenant has now and makes later.
 	Grant(ctx context.Context, s Server, adminPassword string, t Tenant, a Access) error
 	// Revoke ends an account's sessions and removes it. What it made belongs to the tenant afterwards. Absent is success.
 	Revoke(ctx context.Context, s Server, adminPassword string, t Tenant, username string) error
@@ -74,8 +78,8 @@ const (
 // Access is a further account on an instance: of a colleague whom the owner shares with, or of a pipeline.
 type Access struct {
 	Username string
-	Password string
-	Write    bool // else it may only read
+	Password string // empty: as it is
+	Write    bool   // else it may only read
 }
 
 // Sample is how a server is doing at one moment.

@@ -151,6 +151,11 @@ func (f *fixture) grant(t *testing.T, a engine.Access) Client {
 	for range 2 { // again, as after a crash of the worker
 		f.must(t, "grant", f.Engine.Grant(t.Context(), f.box.Server, f.box.Secrets.Admin, f.tenant, a))
 	}
+	f.must(t, "log in as the colleague", f.Engine.Login(t.Context(), f.box.Server, engine.Tenant{Username: a.Username, Password: a.Password, Database: f.tenant.Database}))
+	wrong := engine.Tenant{Username: a.Username, Password: "not-" + a.Password, Database: f.tenant.Database}
+	if err := f.Engine.Login(t.Context(), f.box.Server, wrong); err == nil {
+		t.Error("logged in with a wrong password")
+	}
 	return f.dial(t, a.Username, a.Password)
 }
 
@@ -184,6 +189,13 @@ func (f *fixture) shareToWrite(t *testing.T) {
 		mayNot(t, grace, f.Words.Insert("latest"), f.Words.CreateTable("more"))
 	})
 	f.grant(t, writer)
+	t.Run("with the password that she has", func(t *testing.T) {
+		for _, write := range []bool{false, true} {
+			rights := engine.Access{Username: writer.Username, Write: write}
+			f.must(t, "change the rights", f.Engine.Grant(t.Context(), f.box.Server, f.box.Secrets.Admin, f.tenant, rights))
+			wantCount(t, f.dial(t, writer.Username, writer.Password), "latest", 1)
+		}
+	})
 }
 
 // revoke ends what a colleague is doing. What they made stays, and is the tenant's.

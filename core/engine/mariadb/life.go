@@ -81,18 +81,30 @@ func (e Engine) Grant(ctx context.Context, s engine.Server, adminPassword string
 	if err := checkAccess(t, a.Username); err != nil {
 		return err
 	}
-	if m := passwordProblem(a.Password); m != "" {
+	if m := passwordProblem(a.Password); m != "" && a.Password != "" {
 		return &engine.RefusedError{Message: "The password " + m + ".", Err: errors.New("unusable password")}
 	}
 	err := asAdmin(ctx, s, adminPassword, func(conn *session) error {
-		if err := ensureAccount(ctx, conn, a.Username, a.Password); err != nil {
-			return err
+		if a.Password != "" {
+			if err := ensureAccount(ctx, conn, a.Username, a.Password); err != nil {
+				return err
+			}
 		}
 		return giveRights(ctx, conn, a.Username, t.Database, rights)
 	})
 	if err != nil {
 		return refusal(fmt.Errorf("give %s access to %s: %w", a.Username, t.Database, err))
 	}
+	return nil
+}
+
+// Login implements engine.Engine.
+func (Engine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	conn, err := dial(ctx, s, login{user: t.Username, password: t.Password, database: t.Database})
+	if err != nil {
+		return fmt.Errorf("log in as %s: %w", t.Username, err)
+	}
+	hangUp(conn)
 	return nil
 }
 
@@ -130,4 +142,9 @@ func (Engine) Revoke(ctx context.Context, s engine.Server, adminPassword string,
 		return fmt.Errorf("take the access to %s from %s: %w", t.Database, username, err)
 	}
 	return nil
+}
+
+// EndSessions implements engine.Engine.
+func (Engine) EndSessions(ctx context.Context, s engine.Server, adminPassword, username string) error {
+	return asAdmin(ctx, s, adminPassword, func(conn *session) error { return endSessions(ctx, conn, username) })
 }

@@ -91,18 +91,43 @@ func (Engine) Grant(ctx context.Context, s engine.Server, adminPassword string, 
 	if err := checkAccess(t, a.Username); err != nil {
 		return err
 	}
-	if err := checkAccount(a.Username, a.Password); err != nil {
-		return err
+	if a.Password != "" {
+		if err := checkAccount(a.Username, a.Password); err != nil {
+			return err
+		}
 	}
 	right := role{readRole, t.Database}
 	if a.Write {
 		right.Role = writeRole
 	}
 	err := asAdmin(ctx, s, adminPassword, func(ctx context.Context, c *mongo.Client) error {
+		if a.Password == "" {
+			return setRole(ctx, c, a.Username, right)
+		}
 		return ensureAccount(ctx, c, a.Username, a.Password, right)
 	})
 	if err != nil {
 		return refusal(fmt.Errorf("give %s access to %s: %w", a.Username, t.Database, err))
+	}
+	return nil
+}
+
+// setRole gives an account that exists this role and no other.
+func setRole(ctx context.Context, c *mongo.Client, user string, r role) error {
+	roles, err := rolesFor(ctx, c, r)
+	if err != nil {
+		return err
+	}
+	return run(ctx, c.Database(adminDB), bson.D{{Key: "updateUser", Value: user}, {Key: "roles", Value: roles}})
+}
+
+// Login implements engine.Engine.
+func (Engine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	err := session(ctx, s, t.Username, t.Password, func(ctx context.Context, c *mongo.Client) error {
+		return run(ctx, c.Database(t.Database), bson.D{{Key: "ping", Value: 1}})
+	})
+	if err != nil {
+		return fmt.Errorf("log in as %s: %w", t.Username, err)
 	}
 	return nil
 }
@@ -156,4 +181,9 @@ func checkAccess(t engine.Tenant, username string) error {
 		return &engine.RefusedError{Message: fmt.Sprintf("The account %s owns the database; choose another name.", username), Err: errors.New("the owner's name")}
 	}
 	return nil
+}
+
+// EndSessions implements engine.Engine.
+func (Engine) EndSessions(ctx context.Context, s engine.Server, adminPassword, username string) error {
+	return asAdmin(ctx, s, adminPassword, func(ctx context.Context, c *mongo.Client) error { return endSessions(ctx, c, username) })
 }

@@ -31,11 +31,15 @@ func (e Engine) Grant(ctx context.Context, s engine.Server, adminPassword string
 
 // ensureAccess makes the roles and the memberships.
 func ensureAccess(ctx context.Context, conn *pgx.Conn, t engine.Tenant, a engine.Access) error {
-	verifier, err := scramVerifier(a.Password)
-	if err != nil {
-		return err
+	password, roles := "", []string{readers, writers}
+	if a.Password != "" {
+		verifier, err := scramVerifier(a.Password)
+		if err != nil {
+			return err
+		}
+		password, roles = " password '"+verifier+"'", append(roles, a.Username)
 	}
-	for _, role := range []string{readers, writers, a.Username} {
+	for _, role := range roles {
 		if err := ensure(ctx, conn, "select from pg_roles where rolname = $1", role, "create role "+quote(role)); err != nil {
 			return fmt.Errorf("make role %s: %w", role, err)
 		}
@@ -45,7 +49,7 @@ func ensureAccess(ctx context.Context, conn *pgx.Conn, t engine.Tenant, a engine
 		with, without = without, with
 	}
 	return execAll(ctx, conn,
-		"alter role "+role+" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password '"+verifier+"'",
+		"alter role "+role+" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls"+password,
 		"grant "+with+" to "+role,
 		"revoke "+without+" from "+role,
 	)
@@ -179,4 +183,23 @@ func execAll(ctx context.Context, conn *pgx.Conn, statements ...string) error {
 		}
 	}
 	return nil
+}
+
+// Login implements engine.Engine.
+func (Engine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	conn, err := dial(ctx, s, login{user: t.Username, password: t.Password, database: t.Database})
+	if err != nil {
+		return fmt.Errorf("log in as %s: %w", t.Username, err)
+	}
+	hangUp(conn)
+	return nil
+}
+
+// EndSessions implements engine.Engine.
+func (Engine) EndSessions(ctx context.Context, s engine.Server, adminPassword, username string) error {
+	admin := login{user: AdminUser, password: adminPassword, database: maintenanceDB, settings: adminSettings}
+	return withConn(ctx, s, admin, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", username)
+		return err
+	})
 }

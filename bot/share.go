@@ -1,0 +1,33 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+func (c conversation) share(ctx context.Context) (Answer, error) {
+	command := core.Share{On: c.on(), With: c.values["person"], Right: c.values["right"], Until: c.values["until"]}
+	answer, err := c.give(ctx, command, "Sharing %s. ")
+	if err == nil {
+		answer.Text += fmt.Sprintf("As soon as it works, %s collects a password of their own at %s", c.values["person"], c.page(core.Instance{Name: answer.Name}))
+	}
+	return answer, err
+}
+
+func (c conversation) unshare(ctx context.Context) (Answer, error) {
+	answer, err := c.give(ctx, core.Unshare{On: c.on(), With: c.values["person"]}, "Taking the share of %s back from ")
+	if err == nil {
+		answer.Text += c.values["person"] + "."
+	}
+	return answer, err
+}
+
+func (c conversation) transfer(ctx context.Context) (Answer, error) {
+	answer, err := c.give(ctx, core.Transfer{On: c.on(), To: c.values["person"]}, "Giving %s to ")
+	if err == nil {
+		answer.Text += c.values["person"] + ", with a new password, which they collect on its page."
+	}
+	return answer, err
+}
