@@ -134,6 +134,8 @@ type AccessArgs struct {
 	Overlap time.Duration `json:"overlap,omitempty"`
 }
 
+const workColumns = `a.id, a.username, a.writes, a.ends_at, a.group_name as "group"`
+
 // AccessPassword is the password of an account for as long as it was not collected; empty afterwards.
 func (s *Service) AccessPassword(ctx context.Context, i Instance, accountID string) (string, error) {
 	password, err := s.readSecret(ctx, i.ID, secretOfAccount(accountID))
@@ -246,7 +248,7 @@ func (s *Service) EndAccounts(ctx context.Context) (started int, err error) {
 		InstanceID string
 		AccessWork
 	}
-	list, err := many[due](ctx, s.db, `select a.instance_id, a.id, a.username from accounts a join instances i on i.id = a.instance_id left join people p on p.id = a.person_id
+	list, err := many[due](ctx, s.db, `select a.instance_id, `+workColumns+` from accounts a join instances i on i.id = a.instance_id left join people p on p.id = a.person_id
 		where a.revoked_at is null and (a.ends_at <= now() or p.disabled_at is not null) and i.state = 'ready'
 		and not exists (select from operations o where o.instance_id = i.id and (o.finished_at is null
 			or o.kind = 'unshare' and o.state = 'failed' and o.finished_at > now() - interval '`+endPause+`')) order by a.instance_id, a.id limit 500`)

@@ -63,7 +63,7 @@ type Instance struct {
 
 const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
 	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.trashed_at, i.purge_at, i.username, i.database, i.extensions, i.description, i.contact, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
-	i.ended_at, o.error as failure, o.id as operation_id
+	i.ended_at, '' as "right", o.error as failure, o.id as operation_id
 	from instances i
 	join people p on p.id = i.owner_id
 	left join ports on ports.instance_id = i.id

@@ -275,7 +275,7 @@ func (c Unshare) find(ctx context.Context, tx pgx.Tx, i Instance) (work []Access
 	if !known {
 		return nil, invalid("with", "Nobody here has the login or mail address %q.", clip(c.With))
 	}
-	work, err = many[AccessWork](ctx, tx, `select a.id, a.username from accounts a join people p on p.id = a.person_id where a.instance_id = $1 and a.kind = 'share'
+	work, err = many[AccessWork](ctx, tx, `select `+workColumns+` from accounts a join people p on p.id = a.person_id where a.instance_id = $1 and a.kind = 'share'
 		and a.revoked_at is null and ($4 and a.group_name = $3 or not $4 and (p.login = lower($2) or p.email = lower($2)))`, i.ID, c.With, group, isGroup)
 	if err != nil {
 		return nil, fmt.Errorf("find the shares: %w", err)

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -159,8 +160,9 @@ func TestShareBadInput(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
-			if got := core.Explain(err).Field; got != c.field {
-				t.Errorf("about the field %q, want %q", got, c.field)
+			var told *core.Error
+			if !errors.As(err, &told) || told.Field != c.field {
+				t.Errorf("about the field %+v, want %q", told, c.field)
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func (c Transfer) prepare(s *Service, _ Actor) (decision, error) {
 			if args.To, args.Login, owned = p.ID, p.Login, p.ID == i.OwnerID; owned {
 				return nil
 			}
-			args.Drop, err = many[AccessWork](ctx, tx, "select a.id, a.username from accounts a where a.instance_id = $1 and a.person_id = $2 and a.revoked_at is null", i.ID, p.ID)
+			args.Drop, err = many[AccessWork](ctx, tx, "select "+workColumns+" from accounts a where a.instance_id = $1 and a.person_id = $2 and a.revoked_at is null", i.ID, p.ID)
 			if err != nil {
 				return fmt.Errorf("find the accounts of the new owner: %w", err)
 			}

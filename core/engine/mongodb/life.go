@@ -115,8 +115,8 @@ func (Engine) Grant(ctx context.Context, s engine.Server, adminPassword string, 
 // setRole gives an account that exists this role and no other.
 func setRole(ctx context.Context, c *mongo.Client, user string, r role) error {
 	roles, err := rolesFor(ctx, c, r)
-	if err != nil {
-		return err
+	if err != nil || len(roles) == 0 {
+		return err // a server without roles has nothing to change
 	}
 	return run(ctx, c.Database(adminDB), bson.D{{Key: "updateUser", Value: user}, {Key: "roles", Value: roles}})
 }
