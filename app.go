@@ -24,6 +24,7 @@ import (
 	"github.com/mydb-project/mydb/core/engine/mariadb"
 	"github.com/mydb-project/mydb/core/engine/mongodb"
 	"github.com/mydb-project/mydb/core/engine/postgres"
+	"github.com/mydb-project/mydb/core/policy"
 	"github.com/mydb-project/mydb/jobs"
 	"github.com/mydb-project/mydb/jobs/swarm"
 	"github.com/mydb-project/mydb/migrations"
@@ -62,6 +63,8 @@ const (
 type App struct {
 	Config    config.Config
 	Catalogue engine.Catalogue
+	Policy    policy.Policy
+	Quotas    policy.Quotas
 	Log       *slog.Logger
 	Serve     bool
 	Work      bool
@@ -93,7 +96,7 @@ func (a *App) Open(ctx context.Context) error {
 		return err
 	}
 	a.Service = core.New(core.Options{
-		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Log: a.Log,
+		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Policy: a.Policy, Quotas: a.Quotas, Log: a.Log,
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
 		DeleteGrace: time.Duration(a.Config.DeleteGrace),
 		MailAdmins:  a.Config.MailAdmins,

@@ -90,14 +90,14 @@ func newApp() (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := c.ReadCatalogue()
+	site, err := c.ReadSite()
 	if err != nil {
 		return nil, err
 	}
-	if err := runnable(catalogue, c.WarmPool); err != nil {
+	if err := runnable(site.Catalogue, c.WarmPool); err != nil {
 		return nil, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
 	}
-	return &App{Config: c, Catalogue: catalogue, Log: c.Logger()}, nil
+	return &App{Config: c, Catalogue: site.Catalogue, Policy: site.Policy, Quotas: site.Quotas, Log: c.Logger()}, nil
 }
 
 func server(name, short string, serve, work bool) *cobra.Command {

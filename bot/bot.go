@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -108,8 +109,11 @@ func (c conversation) create(ctx context.Context) (Answer, error) {
 }
 
 func (c conversation) list(ctx context.Context) (Answer, error) {
-	all := c.values["all"] == "all"
-	instances, next, err := c.service.Instances(ctx, c.Actor, all, core.Page{Limit: listLimit})
+	all, text := c.values["all"] == "all", c.values["find"]
+	instances, next, err := c.service.Search(ctx, c.Actor, core.Filter{All: all, Text: text}, core.Page{Limit: listLimit})
+	if err == nil && text != "" && len(instances) == 0 {
+		return Answer{Text: fmt.Sprintf("No database that you may see has %q in its name or in what is said about it.", clip(text, 60))}, nil
+	}
 	if err != nil {
 		return Answer{}, err
 	}
@@ -150,11 +154,15 @@ func (c conversation) connect(ctx context.Context) (Answer, error) {
 	return Answer{Text: renderCard(card), Name: i.Name}, nil
 }
 
-func (c conversation) whoami(context.Context) (Answer, error) {
+func (c conversation) whoami(ctx context.Context) (Answer, error) {
 	if c.Actor.ID == "" {
 		return Answer{}, core.Errorf(core.CodeUnauthenticated, "Log in first.")
 	}
-	return Answer{Text: renderActor(c.Actor)}, nil
+	quotas, err := c.service.Quotas(ctx, c.Actor)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: renderActor(c.Actor) + renderQuotas(quotas)}, nil
 }
 
 func (c conversation) help(context.Context) (Answer, error) {

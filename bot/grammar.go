@@ -93,6 +93,8 @@ func NewGrammar(c engine.Catalogue) Grammar {
 			Params: []Param{{
 				Name: "all", Kind: KindChoice, Positional: true, Choices: []string{"all"},
 				Help: "Everybody's databases; for administrators.", Example: "all",
+			}, {
+				Name: "find", Kind: KindText, Help: "Only those with this in their name or in what is said about them.", Example: "cohort",
 			}},
 		},
 		{Name: "status", Summary: "Shows how a database is doing.", Params: []Param{database}, Example: "status genomes"},

@@ -78,7 +78,7 @@ type request struct {
 
 // decide makes the approval. A repeated request gives the one that waits already.
 func (q request) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
-	i, err := target(ctx, tx, req.Actor, q.on)
+	i, err := s.target(ctx, tx, req.Actor, q.on)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -155,6 +155,7 @@ type approvalRow struct {
 	Approval
 	RequesterID   string
 	RequesterGone bool
+	PHI           bool
 }
 
 func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
@@ -162,10 +163,10 @@ func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := d.mayDecide(a, req.Actor); err != nil {
+	if err := d.mayDecide(s, a, req.Actor); err != nil {
 		return Receipt{}, err
 	}
-	i, err := target(ctx, tx, req.Actor, a.InstanceID)
+	i, err := s.target(ctx, tx, req.Actor, a.InstanceID)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -190,7 +191,7 @@ func (d Decide) lock(ctx context.Context, tx pgx.Tx, actor Actor) (approvalRow, 
 	if _, err := tx.Exec(ctx, "select from approvals where id = $1 for update", d.ID); err != nil {
 		return approvalRow{}, fmt.Errorf("lock the approval: %w", err)
 	}
-	a, err := one[approvalRow](ctx, tx, strings.Replace(selectApproval, "from approvals a", ", r.id as requester_id, r.disabled_at is not null as requester_gone from approvals a", 1)+
+	a, err := one[approvalRow](ctx, tx, strings.Replace(selectApproval, "from approvals a", ", r.id as requester_id, r.disabled_at is not null as requester_gone, i.phi from approvals a", 1)+
 		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3)", d.ID, actor.IsAdmin(), actor.ID)
 	if notFound(err) {
 		return a, Errorf(CodeNotFound, "There is no approval %q. The list of approvals shows those that wait.", clip(d.ID))
@@ -198,10 +199,12 @@ func (d Decide) lock(ctx context.Context, tx pgx.Tx, actor Actor) (approvalRow, 
 	return a, err
 }
 
-func (d Decide) mayDecide(a approvalRow, actor Actor) error {
+func (d Decide) mayDecide(s *Service, a approvalRow, actor Actor) error {
 	switch {
 	case !actor.IsAdmin():
 		return Errorf(CodeForbidden, "Only administrators approve and deny.")
+	case a.PHI && !s.seesPHI(actor):
+		return Errorf(CodeForbidden, "%s holds health data about persons; on this site, decisions about it are for: %s.", a.Database, strings.Join(s.policy.PHI.Admins, ", "))
 	case a.RequesterID == actor.ID:
 		return Errorf(CodeForbidden, "You asked for this yourself, so another administrator has to decide.")
 	case a.State == "expired":

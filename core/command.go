@@ -44,7 +44,7 @@ type change struct {
 }
 
 func (c change) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
-	i, err := target(ctx, tx, req.Actor, c.on)
+	i, err := s.target(ctx, tx, req.Actor, c.on)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -162,13 +162,13 @@ func (s *Service) busy(ctx context.Context, name string, cause error) error {
 }
 
 // target finds the instance that a command names and locks its row: what is decided holds until the commit.
-func target(ctx context.Context, tx pgx.Tx, actor Actor, name string) (Instance, error) {
-	i, err := findInstance(ctx, tx, actor, name)
+func (s *Service) target(ctx context.Context, tx pgx.Tx, actor Actor, name string) (Instance, error) {
+	i, err := s.findInstance(ctx, tx, actor, name)
 	if err != nil {
 		return i, err
 	}
 	if _, err := tx.Exec(ctx, "select from instances where id = $1 for no key update", i.ID); err != nil {
 		return i, fmt.Errorf("lock the instance: %w", err)
 	}
-	return findInstance(ctx, tx, actor, i.ID)
+	return s.findInstance(ctx, tx, actor, i.ID)
 }

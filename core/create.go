@@ -17,20 +17,27 @@ import (
 
 // Create asks for a new database instance. Only Engine and Name are needed.
 type Create struct {
-	Name        string   `json:"name" required:"true" pattern:"^[a-z][a-z0-9-]{1,38}[a-z0-9]$" description:"Unique among live databases"`
-	Engine      string   `json:"engine" required:"true" description:"An engine of the catalogue, such as postgres"`
-	Version     string   `json:"version,omitempty" description:"Default: the catalogue's first"`
-	Size        string   `json:"size,omitempty" description:"A size class; default: the catalogue's first"`
-	Username    string   `json:"username,omitempty" description:"Default: the name with - as _"`
-	Password    string   `json:"password,omitempty" description:"12 to 128 characters; default: generated"`
-	Backup      string   `json:"backup,omitempty" enum:"daily,weekly,never" description:"Default: daily"`
-	Expires     string   `json:"expires,omitempty" description:"RFC 3339, or a number of days such as 90d; default: never"`
-	Description string   `json:"description,omitempty"`
-	Contact     string   `json:"contact,omitempty" description:"Whom to ask about it; default: the owner"`
-	PHI         bool     `json:"phi,omitempty" description:"Holds health data about persons"`
-	Extensions  []string `json:"extensions,omitempty" description:"From the catalogue's list"`
-	InitSQL     string   `json:"init_sql,omitempty" description:"Run once as the owner, at most 64 KiB"`
-	Owner       string   `json:"owner,omitempty" description:"Login of another owner; administrators only"`
+	Name              string   `json:"name" required:"true" pattern:"^[a-z][a-z0-9-]{1,38}[a-z0-9]$" description:"Unique among live databases"`
+	Engine            string   `json:"engine" required:"true" description:"An engine of the catalogue, such as postgres"`
+	Version           string   `json:"version,omitempty" description:"Default: the catalogue's first"`
+	Size              string   `json:"size,omitempty" description:"A size class; default: the catalogue's first"`
+	Username          string   `json:"username,omitempty" description:"Default: the name with - as _"`
+	Password          string   `json:"password,omitempty" description:"12 to 128 characters; default: generated"`
+	Backup            string   `json:"backup,omitempty" enum:"daily,weekly,never" description:"Default: daily"`
+	Expires           string   `json:"expires,omitempty" description:"RFC 3339, or a number of days such as 90d; default: by the policy of the site, or never"`
+	Description       string   `json:"description,omitempty"`
+	Contact           string   `json:"contact,omitempty" description:"Whom to ask about it; default: the owner"`
+	Department        string   `json:"department,omitempty"`
+	PI                string   `json:"pi,omitempty" description:"Login or mail address of the principal investigator or manager"`
+	Application       string   `json:"application,omitempty" description:"The program that uses it"`
+	Project           string   `json:"project,omitempty" description:"Project or grant"`
+	Support           string   `json:"support,omitempty" description:"A support level of this site; default: its first"`
+	BackupWindow      string   `json:"backup_window,omitempty" description:"When backups are made, such as 01:00-05:00"`
+	MaintenanceWindow string   `json:"maintenance_window,omitempty" description:"When it may restart, such as sun 02:00-06:00"`
+	PHI               bool     `json:"phi,omitempty" description:"Holds health data about persons"`
+	Extensions        []string `json:"extensions,omitempty" description:"From the catalogue's list"`
+	InitSQL           string   `json:"init_sql,omitempty" description:"Run once as the owner, at most 64 KiB"`
+	Owner             string   `json:"owner,omitempty" description:"Login of another owner; administrators only"`
 }
 
 func (Create) action() string { return "create" }
@@ -40,6 +47,7 @@ type creation struct {
 	Create
 	version   engine.Version
 	database  string
+	class     string // of databases that are made together
 	expiresAt *time.Time
 	password  []byte // sealed
 	initSQL   []byte // sealed; nil when there is none
@@ -56,7 +64,7 @@ func (c Create) prepare(s *Service, actor Actor) (decision, error) {
 	if err := d.choose(s.catalogue); err != nil {
 		return nil, err
 	}
-	if err := d.describe(s.now()); err != nil {
+	if err := d.describe(s); err != nil {
 		return nil, err
 	}
 	if err := d.tenant(s); err != nil {
@@ -103,22 +111,31 @@ func (d *creation) choose(c engine.Catalogue) error {
 }
 
 // describe settles what is said about it.
-func (d *creation) describe(now time.Time) error {
+func (d *creation) describe(s *Service) (err error) {
 	if d.Backup == "" {
 		d.Backup = "daily"
 	}
-	if !slices.Contains(backupPolicies, d.Backup) {
-		return invalid("backup", "Backups are %s, not %q.", strings.Join(backupPolicies, ", "), clip(d.Backup))
+	if d.Support == "" {
+		d.Support = s.policy.Support[0]
 	}
-	if err := checkText("description", d.Description, 2000); err != nil {
+	said := Describe{
+		Description: &d.Description, Contact: &d.Contact, Department: &d.Department, PI: &d.PI, Application: &d.Application, Project: &d.Project,
+		Support: &d.Support, Backup: &d.Backup, BackupWindow: &d.BackupWindow, MaintenanceWindow: &d.MaintenanceWindow,
+	}
+	if err := said.check(s.policy.Support); err != nil {
 		return err
 	}
-	if err := checkText("contact", d.Contact, 200); err != nil {
-		return err
+	switch d.Expires {
+	case "":
+		d.expiresAt = s.defaultExpiry()
+		return nil
+	case "never":
+	default:
+		if d.expiresAt, err = parseExpiry(d.Expires, s.now()); err != nil {
+			return err
+		}
 	}
-	var err error
-	d.expiresAt, err = parseExpiry(d.Expires, now)
-	return err
+	return s.checkExpiry(d.expiresAt)
 }
 
 // tenant settles the scientist's account and lets the engine refuse what it cannot have.
@@ -157,6 +174,14 @@ func (d *creation) seal(keys *crypt.Keyring) (err error) {
 func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
 	owner, err := d.owner(ctx, tx, req.Actor)
 	if err != nil {
+		return Receipt{}, err
+	}
+	if d.PHI {
+		if err := s.mayHoldPHI(ctx, tx, req.Actor); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if err := s.checkQuota(ctx, tx, req.Actor, owner, s.amount(d.Size)); err != nil {
 		return Receipt{}, err
 	}
 	id, err := s.claim(ctx, tx, d)
@@ -215,13 +240,16 @@ func (d *creation) insert(ctx context.Context, rows execer, id string, owner Per
 		extensions = []string{}
 	}
 	_, err := rows.Exec(ctx, `insert into instances (id, name, owner_id, engine, version, size, image, state, username, database,
-			extensions, description, contact, phi, backup, expires_at)
-		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15)
+			extensions, description, contact, phi, backup, expires_at, department, pi, application, project, support, backup_window, maintenance_window, class)
+		values ($1, $2, $3, $4, $5, $6, $7, 'creating', $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 		on conflict (id) do update set created_at = now(), name = excluded.name, owner_id = excluded.owner_id, state = 'creating', username = excluded.username,
 			database = excluded.database, extensions = excluded.extensions, description = excluded.description, contact = excluded.contact,
-			phi = excluded.phi, backup = excluded.backup, expires_at = excluded.expires_at`, // of a spare that was claimed: its row begins anew
+			phi = excluded.phi, backup = excluded.backup, expires_at = excluded.expires_at, department = excluded.department, pi = excluded.pi,
+			application = excluded.application, project = excluded.project, support = excluded.support, backup_window = excluded.backup_window,
+			maintenance_window = excluded.maintenance_window, class = excluded.class`, // of a spare that was claimed: its row begins anew
 		id, d.Name, owner.ID, d.Engine, d.Version, d.Size, d.version.Image, d.Username, d.database,
-		extensions, d.Description, d.Contact, d.PHI, d.Backup, d.expiresAt)
+		extensions, d.Description, d.Contact, d.PHI, d.Backup, d.expiresAt,
+		d.Department, d.PI, d.Application, d.Project, d.Support, d.BackupWindow, d.MaintenanceWindow, d.class)
 	if err != nil {
 		return fmt.Errorf("insert the instance: %w", err)
 	}

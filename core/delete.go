@@ -28,13 +28,44 @@ func (c Delete) prepare(*Service, Actor) (decision, error) {
 	if err := checkText("reason", c.Reason, 1000); err != nil {
 		return nil, err
 	}
-	return request{on: c.Database, action: "delete", reason: c.Reason, states: []State{StateReady, StateStopped}}, nil
+	return deletion{
+		ask: request{on: c.Database, action: "delete", reason: c.Reason, states: []State{StateReady, StateStopped}},
+		now: change{on: c.Database, kind: "delete", states: []State{StateReady, StateStopped}, audit: map[string]any{"reason": c.Reason, "alone": true}},
+	}, nil
+}
+
+// deletion asks for an approval, unless the policy lets the owner delete alone.
+type deletion struct {
+	ask request
+	now change
+}
+
+func (d deletion) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
+	i, err := s.target(ctx, tx, req.Actor, d.ask.on)
+	if err != nil {
+		return Receipt{}, err
+	}
+	alone, err := s.mayDeleteAlone(ctx, tx, req.Actor, i)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if alone {
+		return d.now.decide(ctx, s, tx, req)
+	}
+	return d.ask.decide(ctx, s, tx, req)
+}
+
+func (d deletion) explain(ctx context.Context, s *Service, err error) error {
+	return d.now.explain(ctx, s, err)
 }
 
 func (c Undelete) prepare(*Service, Actor) (decision, error) {
 	return change{
 		on: c.Database, kind: "undelete", states: []State{StateTrashed, StateReady},
 		done: func(i Instance) bool { return i.State == StateReady },
+		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {
+			return s.checkQuota(ctx, tx, req.Actor, ownerOf(i), s.amount(i.Size))
+		},
 	}, nil
 }
 

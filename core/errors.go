@@ -19,6 +19,7 @@ const (
 	CodeNotFound        Code = "not_found" // also for what is not the caller's to see
 	CodeTaken           Code = "taken"     // somebody has the name
 	CodeBusy            Code = "busy"      // another operation is under way, or it is too early
+	CodeQuota           Code = "quota"     // a limit of the site; who asks can make room, or somebody raise it
 	CodeKeyReused       Code = "key_reused"
 	CodeGone            Code = "gone"
 	CodeTooLarge        Code = "too_large"

@@ -34,6 +34,9 @@ func (c Extend) prepare(s *Service, _ Actor) (decision, error) {
 			if err := ownerOrAdmin(actor, i); err != nil {
 				return err
 			}
+			if err := s.checkExpiry(at); err != nil {
+				return err
+			}
 			return refuseShorter(i, at)
 		},
 		write: func(ctx context.Context, _ *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {

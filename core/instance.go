@@ -26,48 +26,57 @@ const (
 
 // Instance is one database server of one owner. Times are UTC.
 type Instance struct {
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Owner       string     `json:"owner"` // login
-	OwnerID     string     `json:"-"`
-	Engine      string     `json:"engine"`
-	Version     string     `json:"version"`
-	Size        string     `json:"size"`
-	Image       string     `json:"-"`
-	State       State      `json:"state"`
-	NodeID      *string    `json:"-"`
-	Host        *string    `json:"host"` // null until it is placed
-	Port        *int       `json:"port"`
-	Generation  int        `json:"-"`
-	InitUntil   *time.Time `json:"-"` // after it, an empty data directory is missing data
-	Restarts    int        `json:"-"` // those that were asked for
-	StoppedAt   *time.Time `json:"stopped_at,omitempty"`
-	StoppedWhy  string     `json:"-"`
-	TrashedAt   *time.Time `json:"trashed_at,omitempty"`
-	PurgeAt     *time.Time `json:"purge_at,omitempty"` // when the trash gives it up
-	Username    string     `json:"username"`
-	Database    string     `json:"database"`
-	Extensions  []string   `json:"extensions"`
-	Description string     `json:"description"`
-	Contact     string     `json:"contact"`
-	PHI         bool       `json:"phi"`
-	Backup      string     `json:"backup"`
-	ExpiresAt   *time.Time `json:"expires_at"`
-	CreatedAt   time.Time  `json:"created_at"`
-	ReadyAt     *time.Time `json:"ready_at"`
-	EndedAt     *time.Time `json:"ended_at,omitempty"`
-	Right       string     `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
-	Failure     *string    `json:"failure,omitempty"` // why the last operation failed
-	OperationID *string    `json:"operation_id"`      // the latest operation
+	ID                string     `json:"id"`
+	Name              string     `json:"name"`
+	Owner             string     `json:"owner"` // login
+	OwnerID           string     `json:"-"`
+	Engine            string     `json:"engine"`
+	Version           string     `json:"version"`
+	Size              string     `json:"size"`
+	Image             string     `json:"-"`
+	State             State      `json:"state"`
+	NodeID            *string    `json:"-"`
+	Host              *string    `json:"host"` // null until it is placed
+	Port              *int       `json:"port"`
+	Generation        int        `json:"-"`
+	InitUntil         *time.Time `json:"-"` // after it, an empty data directory is missing data
+	Restarts          int        `json:"-"` // those that were asked for
+	StoppedAt         *time.Time `json:"stopped_at,omitempty"`
+	StoppedWhy        string     `json:"-"`
+	TrashedAt         *time.Time `json:"trashed_at,omitempty"`
+	PurgeAt           *time.Time `json:"purge_at,omitempty"` // when the trash gives it up
+	Username          string     `json:"username"`
+	Database          string     `json:"database"`
+	Extensions        []string   `json:"extensions"`
+	Description       string     `json:"description"`
+	Contact           string     `json:"contact"`
+	Department        string     `json:"department"`
+	PI                string     `json:"pi"` // login or mail address of the principal investigator or manager
+	Application       string     `json:"application"`
+	Project           string     `json:"project"`
+	Support           string     `json:"support"`
+	BackupWindow      string     `json:"backup_window"`
+	MaintenanceWindow string     `json:"maintenance_window"`
+	Class             string     `json:"class,omitempty"` // of databases that were made together
+	PHI               bool       `json:"phi"`
+	Backup            string     `json:"backup"`
+	ExpiresAt         *time.Time `json:"expires_at"`
+	CreatedAt         time.Time  `json:"created_at"`
+	ReadyAt           *time.Time `json:"ready_at"`
+	EndedAt           *time.Time `json:"ended_at,omitempty"`
+	Right             string     `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
+	Failure           *string    `json:"failure,omitempty"` // why the last operation failed
+	OperationID       *string    `json:"operation_id"`      // the latest operation
 }
 
 const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
-	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.trashed_at, i.purge_at, i.username, i.database, i.extensions, i.description, i.contact, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
+	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.trashed_at, i.purge_at, i.username, i.database, i.extensions, i.description, i.contact, i.department, i.pi, i.application, i.project, i.support,
+	i.backup_window, i.maintenance_window, i.class, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
 	i.ended_at, '' as "right", o.error as failure, o.id as operation_id
 	from instances i
 	join people p on p.id = i.owner_id
 	left join ports on ports.instance_id = i.id
-	left join lateral (select id, error from operations where instance_id = i.id order by id desc limit 1) o on true `
+	left join lateral (select id, error from operations where instance_id = i.id order by finished_at is null desc, id desc limit 1) o on true `
 
 // Placed reports whether the instance has a host and a port that a client could try.
 func (i Instance) Placed() bool { return i.Host != nil && i.Port != nil }
@@ -91,37 +100,20 @@ func (p Page) limit() int {
 	return min(p.Limit, MaxPage)
 }
 
-// Instances lists what the actor may see, newest first: their own, or all for an administrator who asks for all. Instances that
-// ended stay in the list for a day, so that nobody wonders where a failed one went. next is the cursor of the next page, or empty.
+// Instances lists what the actor may see: their own and what is shared with them, or all for an administrator who asks for all. It is
+// Search without a filter.
 func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Page) (list []Instance, next string, err error) {
-	if err := actor.needs(ScopeRead); err != nil {
-		return nil, "", err
-	}
-	if all && !actor.IsAdmin() {
-		return nil, "", Errorf(CodeForbidden, "Only administrators may list everybody's databases.")
-	}
-	list, err = many[Instance](ctx, s.db, selectInstance+`where ($1 or i.owner_id = $2 or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
-		and ($3 = '' or (i.created_at, i.id) < (select created_at, id from instances where id = $3))
-		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.created_at desc, i.id desc limit $4`,
-		all, actor.ID, page.Cursor, page.limit()+1)
-	if err != nil {
-		return nil, "", fmt.Errorf("list instances: %w", err)
-	}
-	if len(list) > page.limit() {
-		list = list[:page.limit()]
-		next = list[len(list)-1].ID
-	}
-	return list, next, asSeen(ctx, s.db, actor, list)
+	return s.Search(ctx, actor, Filter{All: all}, page)
 }
 
 // Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended. Owners see
 // theirs, administrators all, and others what is shared with them. Errors: CodeNotFound, also for what is not the actor's to see.
 func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Instance, error) {
-	return seenInstance(ctx, s.db, actor, name)
+	return s.seenInstance(ctx, s.db, actor, name)
 }
 
-func seenInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
-	i, err := findInstance(ctx, db, actor, name)
+func (s *Service) seenInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
+	i, err := s.findInstance(ctx, db, actor, name)
 	if err != nil {
 		return i, err
 	}
@@ -135,10 +127,10 @@ func seenInstance(ctx context.Context, db DB, actor Actor, name string) (Instanc
 func (s *Service) Look(ctx context.Context, actor Actor, name string) (i Instance, o *Operation, err error) {
 	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.db, moment, func(tx pgx.Tx) error {
-		if i, err = seenInstance(ctx, tx, actor, name); err != nil || i.OperationID == nil {
+		if i, err = s.seenInstance(ctx, tx, actor, name); err != nil || i.OperationID == nil {
 			return err
 		}
-		found, err := findOperation(ctx, tx, actor, *i.OperationID)
+		found, err := s.findOperation(ctx, tx, actor, *i.OperationID)
 		if CodeOf(err) == CodeNotFound {
 			return nil // it is for the owner to see
 		}
@@ -148,12 +140,12 @@ func (s *Service) Look(ctx context.Context, actor Actor, name string) (i Instanc
 	return i, o, err
 }
 
-func findInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
+func (s *Service) findInstance(ctx context.Context, db DB, actor Actor, name string) (Instance, error) {
 	if err := actor.needs(ScopeRead); err != nil {
 		return Instance{}, err
 	}
-	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3 or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
-		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin())
+	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3 and (not i.phi or $4) or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
+		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin(), s.seesPHI(actor))
 	if notFound(err) {
 		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))
 	}

@@ -60,14 +60,14 @@ const selectOperation = `select o.id, o.kind, o.state, o.instance_id, i.name as 
 
 // Operation finds one by id, with its steps. Errors: CodeNotFound, also for what is not the actor's to see.
 func (s *Service) Operation(ctx context.Context, actor Actor, id string) (Operation, error) {
-	return findOperation(ctx, s.db, actor, id)
+	return s.findOperation(ctx, s.db, actor, id)
 }
 
-func findOperation(ctx context.Context, db DB, actor Actor, id string) (Operation, error) {
+func (s *Service) findOperation(ctx context.Context, db DB, actor Actor, id string) (Operation, error) {
 	if err := actor.needs(ScopeRead); err != nil {
 		return Operation{}, err
 	}
-	row, err := one[operationRow](ctx, db, selectOperation+"where o.id = $1 and (i.owner_id = $2 or o.requested_by = $2 or $3)", id, actor.ID, actor.IsAdmin())
+	row, err := one[operationRow](ctx, db, selectOperation+"where o.id = $1 and (i.owner_id = $2 or o.requested_by = $2 or $3 and (not i.phi or $4))", id, actor.ID, actor.IsAdmin(), s.seesPHI(actor))
 	if notFound(err) {
 		return Operation{}, Errorf(CodeNotFound, "You have no operation %q.", clip(id))
 	}

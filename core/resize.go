@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // Resize gives an instance another size class. Its server restarts.
@@ -31,8 +33,13 @@ func (c Resize) prepare(s *Service, _ Actor) (decision, error) {
 	}
 	return change{
 		on: c.Database, kind: "resize", states: []State{StateReady},
-		done:  func(i Instance) bool { return i.Size == c.Size },
-		args:  func(i Instance) any { return ResizeArgs{From: i.Size, To: c.Size} },
+		done: func(i Instance) bool { return i.Size == c.Size },
+		args: func(i Instance) any { return ResizeArgs{From: i.Size, To: c.Size} },
+		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {
+			from, to := s.amount(i.Size), s.amount(c.Size)
+			more := policy.Limit{CPU: to.CPU - from.CPU, Memory: to.Memory - from.Memory, Disk: to.Disk - from.Disk}
+			return s.checkQuota(ctx, tx, req.Actor, ownerOf(i), more)
+		},
 		audit: map[string]any{"size": c.Size},
 	}, nil
 }

@@ -20,6 +20,9 @@ var reservedNames = []string{
 
 var backupPolicies = []string{"daily", "weekly", "never"}
 
+// BackupPolicies lists how often an instance may be backed up.
+func BackupPolicies() []string { return slices.Clone(backupPolicies) }
+
 // CheckName applies the rule for names of instances. Errors: CodeInvalid.
 func CheckName(name string) error {
 	if name == "" {

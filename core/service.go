@@ -14,6 +14,7 @@ import (
 
 	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // Service is the one door to the domain. It is safe for concurrent use.
@@ -23,6 +24,8 @@ type Service struct {
 	keys      *crypt.Keyring
 	engines   map[string]engine.Engine
 	catalogue engine.Catalogue
+	policy    policy.Policy
+	quotas    policy.Quotas
 	ports     PortRange
 	pool      map[string]int
 	// deleteGrace is how long the trash keeps an instance.
@@ -43,6 +46,8 @@ type Options struct {
 	Keys      *crypt.Keyring
 	Engines   []engine.Engine
 	Catalogue engine.Catalogue
+	Policy    policy.Policy // default: as policy.Default has it
+	Quotas    policy.Quotas // default: none
 	Ports     PortRange
 	Log       *slog.Logger
 	// MailAdmins are the addresses that administrators are told at; default: those of the people who are administrators.
@@ -75,6 +80,10 @@ func New(o Options) *Service {
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
 		inspector: o.Inspector, reports: make(chan struct{}, reportsAtOnce),
+	}
+	s.policy, s.quotas = o.Policy, o.Quotas
+	if len(s.policy.Support) == 0 {
+		s.policy.Support = policy.Default().Policy.Support
 	}
 	for _, e := range o.Engines {
 		s.engines[e.Name()] = e

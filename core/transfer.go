@@ -38,13 +38,16 @@ func (c Transfer) prepare(s *Service, _ Actor) (decision, error) {
 	owned := false
 	return change{
 		on: c.Database, kind: "transfer", states: []State{StateReady},
-		write: func(ctx context.Context, _ *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
+		write: func(ctx context.Context, s *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
 			p, err := findPerson(ctx, tx, "to", c.To)
 			if err != nil {
 				return err
 			}
 			if args.To, args.Login, owned = p.ID, p.Login, p.ID == i.OwnerID; owned {
 				return nil
+			}
+			if err := s.checkTransfer(ctx, tx, i, p); err != nil {
+				return err
 			}
 			args.Drop, err = many[AccessWork](ctx, tx, "select "+workColumns+" from accounts a where a.instance_id = $1 and a.person_id = $2 and a.revoked_at is null", i.ID, p.ID)
 			if err != nil {

@@ -12,7 +12,8 @@ import (
 // Me is the caller.
 type Me struct {
 	core.Person
-	Scope core.Scope `json:"scope" enum:"read,operate,admin" description:"What this token may do"`
+	Scope  core.Scope   `json:"scope" enum:"read,operate,admin" description:"What this token may do"`
+	Quotas []core.Quota `json:"quotas" description:"The limits that count for the caller, with what is taken"`
 }
 
 // NewToken asks for a token.
@@ -37,8 +38,12 @@ type ChatText struct {
 	Text string `json:"text" required:"true" example:"create postgres genomes"`
 }
 
-func (s *Server) apiMe(w http.ResponseWriter, _ *http.Request, c call) error {
-	s.writeJSON(w, http.StatusOK, Me{Person: c.Actor.Person, Scope: c.Actor.Scope})
+func (s *Server) apiMe(w http.ResponseWriter, r *http.Request, c call) error {
+	quotas, err := s.service.Quotas(r.Context(), c.Actor)
+	if err != nil {
+		return err
+	}
+	s.writeJSON(w, http.StatusOK, Me{Person: c.Actor.Person, Scope: c.Actor.Scope, Quotas: quotas})
 	return nil
 }
 

@@ -251,7 +251,7 @@ func TestSmallEndpoints(t *testing.T) {
 	if r := st.call(t, token, "GET", "/nothing", nil); r.status != 404 || r.at("error", "code") != "not_found" {
 		t.Errorf("an unknown path: %d %s", r.status, r.raw)
 	}
-	for path, allow := range map[string]string{"/databases": "GET, POST", "/databases/genomes": "GET, DELETE", "/tokens/x": "DELETE"} {
+	for path, allow := range map[string]string{"/databases": "GET, POST", "/databases/genomes": "GET, PATCH, DELETE", "/tokens/x": "DELETE"} {
 		if r := st.call(t, token, "PUT", path, nil); r.status != 405 || r.header.Get("Allow") != allow || r.at("error", "code") != "invalid" {
 			t.Errorf("PUT %s: %d Allow %q %s", path, r.status, r.header.Get("Allow"), r.raw)
 		}

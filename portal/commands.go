@@ -76,6 +76,7 @@ func (s *Server) commandEndpoints() []endpoint {
 		command[core.Start](s, post, "/databases/{name}/start", "startDatabase", "Start a stopped database", ""),
 		command[core.Rotate](s, post, "/databases/{name}/rotate", "rotatePassword", "Give the owner's account a new password", "The old one stops working at once; the owner collects the new one."),
 		command[core.Resize](s, post, "/databases/{name}/resize", "resizeDatabase", "Give a database another size", "Its server restarts. If it does not come up, it goes back to the old size."),
+		command[core.Describe](s, http.MethodPatch, "/databases/{name}", "describeDatabase", "Change what is said about a database", "What is absent stays as it is; an empty text takes it away. Done at once."),
 		command[core.Extend](s, post, "/databases/{name}/extend", "extendDatabase", "Keep a database for longer", ""),
 		command[core.Delete](s, http.MethodDelete, "/databases/{name}", "deleteDatabase", "Ask for the deletion of a database",
 			"An administrator other than the caller has to approve, so the answer holds an approval and no operation. A repeated request gives the same approval."),

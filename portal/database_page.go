@@ -16,6 +16,8 @@ type databaseView struct {
 	IsOwner     bool
 	IsAdmin     bool
 	Sizes       []string // what it could be resized to
+	Support     []string // levels of this site
+	Backups     []string // how often they can be made
 	Pending     *core.Approval
 	Usage       *core.Usage
 	Alarms      []core.Finding
@@ -73,6 +75,7 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
 	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
 	v.Sizes = s.service.Catalogue().SizeNames()
+	v.Support, v.Backups = s.service.Policy().Support, core.BackupPolicies()
 	if v.Pending, err = s.service.Pending(r.Context(), v.Database.ID); err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ func (s *Server) databaseEndpoints() []endpoint {
 			errors: []int{400, 403, 409, 413, 415, 503}, handle: s.apiCreate,
 		}, {
 			method: http.MethodGet, path: "/databases", id: "listDatabases", summary: "List databases, newest first",
-			query: []string{"limit", "cursor", "all"}, in: []any{listQuery{}}, out: databaseList{}, status: http.StatusOK,
+			about: "One's own, and what is shared with one. Words are looked for whatever their case.",
+			query: append([]string{"limit", "cursor", "format"}, filterNames...), in: []any{listQuery{}}, out: databaseList{}, status: http.StatusOK,
 			errors: []int{400, 403}, handle: s.apiList,
 		}, {
 			method: http.MethodGet, path: "/databases/{name}", id: "getDatabase", summary: "One database, and how to connect to it",
@@ -94,12 +95,6 @@ type limitQuery struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
-type listQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor string `query:"cursor" description:"The next of the page before"`
-	All    bool   `query:"all" description:"Everybody's; administrators only"`
-}
-
 type idempotencyKey struct {
 	Key string `header:"Idempotency-Key" maxLength:"200" description:"The same key again gives the first answer, and does nothing"`
 }
@@ -132,23 +127,6 @@ func (s *Server) apiCreate(w http.ResponseWriter, r *http.Request, c call) error
 	}
 	c.Command = command
 	return s.doJSON(w, r, c)
-}
-
-func (s *Server) apiList(w http.ResponseWriter, r *http.Request, c call) error {
-	page, err := pageOf(r)
-	if err != nil {
-		return err
-	}
-	all, err := flagOf(r, "all")
-	if err != nil {
-		return err
-	}
-	list, next, err := s.service.Instances(r.Context(), c.Actor, all, page)
-	if err != nil {
-		return err
-	}
-	s.writeJSON(w, http.StatusOK, databaseList{Items: list, Next: next})
-	return nil
 }
 
 func (s *Server) apiDatabase(w http.ResponseWriter, r *http.Request, c call) error {

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/mydb-project/mydb/core"
 )
@@ -14,6 +13,9 @@ type listView struct {
 	MayAll   bool
 	NextPage string
 	IsFirst  bool
+	Text     string // that is looked for
+	Filtered bool
+	CSV      string // address of the list as a file
 }
 
 // reload makes the page look again by itself while something is under way.
@@ -31,21 +33,22 @@ func (s *Server) listPage(w http.ResponseWriter, r *http.Request, c call) error 
 	if err != nil {
 		return err
 	}
-	all, err := flagOf(r, "all")
+	filter, err := filterOf(r)
 	if err != nil {
 		return err
 	}
-	items, next, err := s.service.Instances(r.Context(), c.Actor, all, page)
+	items, next, err := s.service.Search(r.Context(), c.Actor, filter, page)
 	if err != nil {
 		return err
 	}
-	v := listView{Items: items, Titles: s.engineTitles(), All: all, MayAll: c.Actor.IsAdmin(), IsFirst: page.Cursor == ""}
+	query := filterQuery(r)
+	v := listView{
+		Items: items, Titles: s.engineTitles(), All: filter.All, MayAll: c.Actor.IsAdmin(), IsFirst: page.Cursor == "",
+		Text: filter.Text, Filtered: filter != core.Filter{All: filter.All}, CSV: "/databases.csv?" + query.Encode(),
+	}
 	if next != "" {
-		q := url.Values{"cursor": {next}}
-		if all {
-			q.Set("all", "true")
-		}
-		v.NextPage = "/?" + q.Encode()
+		query.Set("cursor", next)
+		v.NextPage = "/?" + query.Encode()
 	}
 	s.render(w, r, http.StatusOK, "list", "Databases", v)
 	return nil

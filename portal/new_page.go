@@ -26,6 +26,7 @@ type newView struct {
 	Field     string // of the problem; empty: the form as a whole
 	Problem   string
 	MayOwner  bool
+	Support   []string // levels of this site
 }
 
 // Chosen is the engine and version that the form shows as selected.
@@ -60,7 +61,7 @@ func (v newView) Advanced() bool {
 }
 
 func (s *Server) newView(c call) newView {
-	v := newView{Catalogue: s.catalogue(), Expiries: expiries, Key: formKey(), MayOwner: c.Actor.IsAdmin()}
+	v := newView{Catalogue: s.catalogue(), Expiries: expiries, Key: formKey(), MayOwner: c.Actor.IsAdmin(), Support: s.service.Policy().Support}
 	v.Form.Backup = "daily"
 	if len(v.Catalogue.Engines) > 0 {
 		v.Form.Engine, v.Form.Version = v.Catalogue.Engines[0].Engine, v.Catalogue.Engines[0].Versions[0]
@@ -109,6 +110,7 @@ func createOf(form url.Values) core.Create {
 		Name: text("name"), Engine: engine, Version: version, Size: text("size"), Username: text("username"),
 		Password: form.Get("password"), Backup: text("backup"), Expires: text("expires"), Description: text("description"),
 		Contact: text("contact"), PHI: form.Get("phi") == "yes", InitSQL: text("init_sql"), Owner: text("owner"),
+		Department: text("department"), PI: text("pi"), Application: text("application"), Project: text("project"), Support: text("support"),
 	}
 	for _, x := range form["extensions"] {
 		// Ticks below another engine than the chosen one stay behind when the engine is changed.
@@ -126,10 +128,16 @@ func formField(a answer) string {
 		return "name" // the database is named after it
 	case a.Field == "version":
 		return "engine" // one choice for both
-	case slices.Contains([]string{"name", "engine", "size", "username", "password", "backup", "expires", "description", "contact", "extensions", "init_sql", "owner"}, a.Field):
+	case slices.Contains([]string{"name", "engine", "size", "username", "password", "backup", "expires", "description", "contact", "extensions", "init_sql", "owner", "department", "pi", "application", "project", "support", "phi"}, a.Field):
 		return a.Field
 	}
 	return ""
+}
+
+// DetailsShown tells whether the folded part about people and projects has something to show.
+func (v newView) DetailsShown() bool {
+	f := v.Form
+	return f.Department+f.PI+f.Application+f.Project != "" || slices.Contains([]string{"department", "pi", "application", "project", "support"}, v.Field)
 }
 
 // LoginShown tells whether the folded part about the user name and password has something to show.

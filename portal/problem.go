@@ -16,6 +16,7 @@ var statuses = map[core.Code]int{
 	core.CodeForbidden:       http.StatusForbidden,
 	core.CodeNotFound:        http.StatusNotFound,
 	core.CodeTaken:           http.StatusConflict,
+	core.CodeQuota:           http.StatusConflict,
 	core.CodeBusy:            http.StatusConflict,
 	core.CodeKeyReused:       http.StatusConflict,
 	core.CodeGone:            http.StatusGone,

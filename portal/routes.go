@@ -39,6 +39,7 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	}
 	post := func(path string, h pageHandler) { mine.Handle(path, s.page(h)).Methods(http.MethodPost) }
 	page("/", s.listPage)
+	page("/databases.csv", s.listCSV)
 	page("/databases/new", s.newPage)
 	post("/databases/new", s.create)
 	page("/databases/{name}", s.databasePage)
@@ -50,6 +51,7 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	post("/databases/{name}/rotate", s.give(rotateForm))
 	post("/databases/{name}/resize", s.give(resizeForm))
 	post("/databases/{name}/extend", s.give(extendForm))
+	post("/databases/{name}/describe", s.give(describeForm))
 	post("/databases/{name}/share", s.give(shareForm))
 	post("/databases/{name}/unshare", s.give(unshareForm))
 	post("/databases/{name}/transfer", s.give(transferForm))

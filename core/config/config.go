@@ -17,7 +17,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // Config is the whole configuration. Empty optional values mean that the part is off.
@@ -237,21 +237,21 @@ func (c Config) NeedServer() error {
 	return errors.Join(errs...)
 }
 
-// ReadCatalogue reads the catalogue that MYDB_CONFIG names, or gives the built-in one.
-func (c Config) ReadCatalogue() (engine.Catalogue, error) {
+// ReadSite reads the file that MYDB_CONFIG names, or gives what is built in.
+func (c Config) ReadSite() (policy.Site, error) {
 	if c.Catalogue == "" {
-		return engine.BuiltIn(), nil
+		return policy.Default(), nil
 	}
 	f, err := os.Open(c.Catalogue)
 	if err != nil {
-		return engine.Catalogue{}, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
+		return policy.Site{}, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
 	}
 	defer f.Close()
-	cat, err := engine.ReadCatalogue(f)
+	site, err := policy.Read(f)
 	if err != nil {
-		return cat, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
+		return site, fmt.Errorf("MYDB_CONFIG is %q: %w", c.Catalogue, err)
 	}
-	return cat, nil
+	return site, nil
 }
 
 // Logger makes the logger that MYDB_LOG asks for: "text", "json", a level, or both with a comma, such as "json,debug".

@@ -69,10 +69,11 @@ func ReadCatalogue(r io.Reader) (Catalogue, error) {
 	if err := dec.Decode(&c); err != nil {
 		return c, fmt.Errorf("read catalogue: %w", err)
 	}
-	return c, c.check()
+	return c, c.Check()
 }
 
-func (c Catalogue) check() error {
+// Check reports what is wrong with a catalogue.
+func (c Catalogue) Check() error {
 	var errs []error
 	if len(c.Engines) == 0 || len(c.Sizes) == 0 {
 		errs = append(errs, errors.New("the catalogue needs at least one engine and one size"))
