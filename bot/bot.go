@@ -69,6 +69,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"delete": conversation.delete, "undelete": conversation.undelete,
 	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
 	"stats": conversation.stats, "report": conversation.report, "logs": conversation.logs,
+	"class": conversation.class,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
@@ -94,6 +95,7 @@ func (c conversation) create(ctx context.Context) (Answer, error) {
 	command := core.Create{
 		Engine: c.values["engine"], Name: c.values["name"], Version: c.values["version"], Size: c.values["size"], Username: c.values["user"],
 		Backup: c.values["backup"], Expires: c.values["expires"], Description: c.values["description"], PHI: c.values["phi"] == "yes",
+		Template: c.values["template"],
 	}
 	if list := c.values["ext"]; list != "" {
 		command.Extensions = strings.Split(list, ",")

@@ -88,6 +88,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 	approval := Param{Name: "id", Kind: KindWord, Positional: true, Required: true, Help: "The approval's id, as approvals shows it.", Example: "d0c1u2v3w4x5y6z7a8b9"}
 	g := Grammar{Commands: []Command{
 		createCommand(c),
+		classCommand(c),
 		{
 			Name: "list", Summary: "Shows your databases.", Example: "list",
 			Params: []Param{{
@@ -149,7 +150,7 @@ func createCommand(c engine.Catalogue) Command {
 		engines = append(engines, offer.Engine)
 		extensions = append(extensions, offer.Extensions...)
 	}
-	return Command{
+	cmd := Command{
 		Name: "create", Summary: "Makes a new database.",
 		Example: `create postgres genomes size=small expires=90d "variants of the 2026 cohort"`,
 		Params: []Param{
@@ -162,7 +163,31 @@ func createCommand(c engine.Catalogue) Command {
 			{Name: "expires", Kind: KindWord, Default: "never", Help: "When it ends: a number of days such as 90d, or a time.", Example: "90d"},
 			{Name: "phi", Kind: KindFlag, Default: "no", Help: "Whether it holds health data about persons.", Example: "yes"},
 			{Name: "ext", Kind: KindList, Choices: extensions, Help: "Extensions to install, with commas between them.", Example: "pg_trgm,hstore"},
+			templateParam(c),
 			{Name: "description", Kind: KindText, Positional: true, Help: "What it is for, in quotes.", Example: "variants of the 2026 cohort"},
+		},
+	}
+	if len(c.TemplateNames()) == 0 {
+		cmd.Params = slices.DeleteFunc(cmd.Params, func(p Param) bool { return p.Name == "template" })
+	}
+	return cmd
+}
+
+func templateParam(c engine.Catalogue) Param {
+	return Param{Name: "template", Kind: KindChoice, Choices: c.TemplateNames(), Help: "A ready-made choice of version, image and extensions.", Example: first(c.TemplateNames())}
+}
+
+func classCommand(c engine.Catalogue) Command {
+	create := createCommand(c)
+	of := func(name string) Param { p, _ := create.Param(name); return p }
+	name := of("name")
+	name.Help, name.Example = "The name of the class; its databases get -01, -02 and so on.", "biology"
+	return Command{
+		Name: "class", Summary: "Makes many databases at once, such as one for each student.", Example: `class postgres biology 30 expires=180d "practical course"`,
+		Params: []Param{
+			of("engine"), name,
+			{Name: "count", Kind: KindWord, Positional: true, Required: true, Help: "How many, at most 100.", Example: "30"},
+			of("version"), of("size"), of("expires"), of("description"),
 		},
 	}
 }

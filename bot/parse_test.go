@@ -180,8 +180,8 @@ func TestComplete(t *testing.T) {
 		head string
 		want []string
 	}{
-		{"c", []string{"create", "connect"}},
-		{"", []string{"create", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "whoami", "help"}},
+		{"c", []string{"create", "class", "connect"}},
+		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "whoami", "help"}},
 		{"create ", []string{"postgres", "mariadb", "mongodb"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},

@@ -26,52 +26,54 @@ const (
 
 // Instance is one database server of one owner. Times are UTC.
 type Instance struct {
-	ID                string     `json:"id"`
-	Name              string     `json:"name"`
-	Owner             string     `json:"owner"` // login
-	OwnerID           string     `json:"-"`
-	Engine            string     `json:"engine"`
-	Version           string     `json:"version"`
-	Size              string     `json:"size"`
-	Image             string     `json:"-"`
-	State             State      `json:"state"`
-	NodeID            *string    `json:"-"`
-	Host              *string    `json:"host"` // null until it is placed
-	Port              *int       `json:"port"`
-	Generation        int        `json:"-"`
-	InitUntil         *time.Time `json:"-"` // after it, an empty data directory is missing data
-	Restarts          int        `json:"-"` // those that were asked for
-	StoppedAt         *time.Time `json:"stopped_at,omitempty"`
-	StoppedWhy        string     `json:"-"`
-	TrashedAt         *time.Time `json:"trashed_at,omitempty"`
-	PurgeAt           *time.Time `json:"purge_at,omitempty"` // when the trash gives it up
-	Username          string     `json:"username"`
-	Database          string     `json:"database"`
-	Extensions        []string   `json:"extensions"`
-	Description       string     `json:"description"`
-	Contact           string     `json:"contact"`
-	Department        string     `json:"department"`
-	PI                string     `json:"pi"` // login or mail address of the principal investigator or manager
-	Application       string     `json:"application"`
-	Project           string     `json:"project"`
-	Support           string     `json:"support"`
-	BackupWindow      string     `json:"backup_window"`
-	MaintenanceWindow string     `json:"maintenance_window"`
-	Class             string     `json:"class,omitempty"` // of databases that were made together
-	PHI               bool       `json:"phi"`
-	Backup            string     `json:"backup"`
-	ExpiresAt         *time.Time `json:"expires_at"`
-	CreatedAt         time.Time  `json:"created_at"`
-	ReadyAt           *time.Time `json:"ready_at"`
-	EndedAt           *time.Time `json:"ended_at,omitempty"`
-	Right             string     `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
-	Failure           *string    `json:"failure,omitempty"` // why the last operation failed
-	OperationID       *string    `json:"operation_id"`      // the latest operation
+	ID                string            `json:"id"`
+	Name              string            `json:"name"`
+	Owner             string            `json:"owner"` // login
+	OwnerID           string            `json:"-"`
+	Engine            string            `json:"engine"`
+	Version           string            `json:"version"`
+	Size              string            `json:"size"`
+	Image             string            `json:"-"`
+	State             State             `json:"state"`
+	NodeID            *string           `json:"-"`
+	Host              *string           `json:"host"` // null until it is placed
+	Port              *int              `json:"port"`
+	Generation        int               `json:"-"`
+	InitUntil         *time.Time        `json:"-"` // after it, an empty data directory is missing data
+	Restarts          int               `json:"-"` // those that were asked for
+	StoppedAt         *time.Time        `json:"stopped_at,omitempty"`
+	StoppedWhy        string            `json:"-"`
+	TrashedAt         *time.Time        `json:"trashed_at,omitempty"`
+	PurgeAt           *time.Time        `json:"purge_at,omitempty"` // when the trash gives it up
+	Username          string            `json:"username"`
+	Database          string            `json:"database"`
+	Extensions        []string          `json:"extensions"`
+	Description       string            `json:"description"`
+	Contact           string            `json:"contact"`
+	Department        string            `json:"department"`
+	PI                string            `json:"pi"` // login or mail address of the principal investigator or manager
+	Application       string            `json:"application"`
+	Project           string            `json:"project"`
+	Support           string            `json:"support"`
+	BackupWindow      string            `json:"backup_window"`
+	MaintenanceWindow string            `json:"maintenance_window"`
+	Template          string            `json:"template,omitempty"`
+	Settings          map[string]string `json:"settings,omitempty"` // of the server, beside what the size gives
+	Class             string            `json:"class,omitempty"`    // of databases that were made together
+	PHI               bool              `json:"phi"`
+	Backup            string            `json:"backup"`
+	ExpiresAt         *time.Time        `json:"expires_at"`
+	CreatedAt         time.Time         `json:"created_at"`
+	ReadyAt           *time.Time        `json:"ready_at"`
+	EndedAt           *time.Time        `json:"ended_at,omitempty"`
+	Right             string            `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
+	Failure           *string           `json:"failure,omitempty"` // why the last operation failed
+	OperationID       *string           `json:"operation_id"`      // the latest operation
 }
 
 const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
 	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.trashed_at, i.purge_at, i.username, i.database, i.extensions, i.description, i.contact, i.department, i.pi, i.application, i.project, i.support,
-	i.backup_window, i.maintenance_window, i.class, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
+	i.backup_window, i.maintenance_window, i.class, i.template, i.settings, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
 	i.ended_at, '' as "right", o.error as failure, o.id as operation_id
 	from instances i
 	join people p on p.id = i.owner_id

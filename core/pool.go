@@ -165,7 +165,7 @@ func (s *Service) claim(ctx context.Context, tx pgx.Tx, d *creation) (id string,
 }
 
 // plain reports that a create asks for nothing that a spare would have had to be started with.
-func (d *creation) plain() bool { return true }
+func (d *creation) plain() bool { return len(d.Settings) == 0 }
 
 // IsSpare reports whether an instance is a spare, or is being made as one.
 func (i Instance) IsSpare() bool { return i.OwnerID == systemPerson }

@@ -14,6 +14,7 @@ type Filter struct {
 	Department string // whatever the case
 	Owner      string // login
 	PHI        *bool
+	Class      string
 }
 
 // Search lists the instances that the actor may see and that fit, newest first. Instances that ended stay in the list for a day, so
@@ -25,7 +26,7 @@ func (s *Service) Search(ctx context.Context, actor Actor, f Filter, page Page) 
 	if f.All && !actor.IsAdmin() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators may list everybody's databases.")
 	}
-	for field, text := range map[string]string{"q": f.Text, "engine": f.Engine, "state": f.State, "department": f.Department, "owner": f.Owner} {
+	for field, text := range map[string]string{"q": f.Text, "engine": f.Engine, "state": f.State, "department": f.Department, "owner": f.Owner, "class": f.Class} {
 		if err := checkText(field, text, 200); err != nil {
 			return nil, "", err
 		}
@@ -34,9 +35,9 @@ func (s *Service) Search(ctx context.Context, actor Actor, f Filter, page Page) 
 		and ($3 = '' or (i.created_at, i.id) < (select created_at, id from instances where id = $3))
 		and ($6 = '' or position(lower($6) in lower(concat_ws(' ', i.name, i.description, i.contact, i.department, i.pi, i.application, i.project, i.class, p.login))) > 0)
 		and ($7 = '' or i.engine = $7) and ($8 = '' or i.state = $8) and ($9 = '' or lower(i.department) = lower($9))
-		and ($10 = '' or p.login = lower($10)) and ($11::boolean is null or i.phi = $11)
+		and ($10 = '' or p.login = lower($10)) and ($11::boolean is null or i.phi = $11) and ($12 = '' or i.class = $12)
 		and (i.ended_at is null or i.ended_at > now() - interval '1 day') order by i.created_at desc, i.id desc limit $4`,
-		f.All, actor.ID, page.Cursor, page.limit()+1, s.seesPHI(actor), f.Text, f.Engine, f.State, f.Department, f.Owner, f.PHI)
+		f.All, actor.ID, page.Cursor, page.limit()+1, s.seesPHI(actor), f.Text, f.Engine, f.State, f.Department, f.Owner, f.PHI, f.Class)
 	if err != nil {
 		return nil, "", fmt.Errorf("list instances: %w", err)
 	}

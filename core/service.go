@@ -136,10 +136,11 @@ type decision interface {
 
 // Receipt is the answer to an accepted command.
 type Receipt struct {
-	Operation Operation `json:"operation,omitzero"` // absent while an approval is waited for
-	Approval  *Approval `json:"approval,omitempty"` // what has to be approved first, or was decided
-	Database  Instance  `json:"database"`
-	Replayed  bool      `json:"-"` // the answer to an earlier request with the same key
+	Operation Operation `json:"operation,omitzero"`  // absent while an approval is waited for
+	Approval  *Approval `json:"approval,omitempty"`  // what has to be approved first, or was decided
+	Database  Instance  `json:"database,omitzero"`   // absent for a class
+	Databases []Receipt `json:"databases,omitempty"` // of a class, each with its operation
+	Replayed  bool      `json:"-"`                   // the answer to an earlier request with the same key
 }
 
 // Do decides a command: its idempotency key, rows, audit entry and job commit together or not at all.

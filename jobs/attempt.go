@@ -112,7 +112,7 @@ func (a *attempt) tenant() engine.Tenant {
 
 // spec is the instance as it is to run.
 func (a *attempt) spec() (Spec, error) {
-	recipe, err := a.engine.Recipe(engine.Input{InstanceID: a.instance.ID, Version: a.version, Size: a.size, InitUntil: a.initUntil})
+	recipe, err := a.engine.Recipe(engine.Input{InstanceID: a.instance.ID, Version: a.version, Size: a.size, Settings: a.instance.Settings, InitUntil: a.initUntil})
 	if err != nil {
 		return Spec{}, fmt.Errorf("write the recipe: %w", err)
 	}

@@ -8,8 +8,9 @@ import (
 
 // Catalogue is what may be asked for. The first version and the first size are the defaults.
 type Catalogue struct {
-	Engines []Offer       `json:"engines"`
-	Sizes   []engine.Size `json:"sizes"`
+	Engines   []Offer           `json:"engines"`
+	Templates []engine.Template `json:"templates"`
+	Sizes     []engine.Size     `json:"sizes"`
 }
 
 // Offer is an engine and the versions of it that a new database may have.
@@ -18,12 +19,17 @@ type Offer struct {
 	Title      string   `json:"title"`
 	Versions   []string `json:"versions"`
 	Extensions []string `json:"extensions"`
+	Settings   []string `json:"settings"`
 }
 
 // catalogue leaves out what cannot be had here.
 func (s *Server) catalogue() Catalogue {
 	all := s.service.Catalogue()
-	c := Catalogue{Engines: []Offer{}, Sizes: all.Sizes}
+	c := Catalogue{Engines: []Offer{}, Templates: []engine.Template{}, Sizes: all.Sizes}
+	for _, name := range all.TemplateNames() {
+		t, _ := all.Template(name)
+		c.Templates = append(c.Templates, t)
+	}
 	for _, o := range all.Engines {
 		e, err := s.service.Engine(o.Engine)
 		versions := o.Offered()
@@ -31,7 +37,7 @@ func (s *Server) catalogue() Catalogue {
 			continue
 		}
 		c.Engines = append(c.Engines, Offer{
-			Engine: o.Engine, Title: e.Title(), Versions: versions, Extensions: append([]string{}, o.Extensions...),
+			Engine: o.Engine, Title: e.Title(), Versions: versions, Extensions: append([]string{}, o.Extensions...), Settings: append([]string{}, o.Settings...),
 		})
 	}
 	return c

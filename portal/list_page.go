@@ -15,6 +15,7 @@ type listView struct {
 	IsFirst  bool
 	Text     string // that is looked for
 	Filtered bool
+	Class    string // whose databases these are
 	CSV      string // address of the list as a file
 }
 
@@ -44,7 +45,7 @@ func (s *Server) listPage(w http.ResponseWriter, r *http.Request, c call) error 
 	query := filterQuery(r)
 	v := listView{
 		Items: items, Titles: s.engineTitles(), All: filter.All, MayAll: c.Actor.IsAdmin(), IsFirst: page.Cursor == "",
-		Text: filter.Text, Filtered: filter != core.Filter{All: filter.All}, CSV: "/databases.csv?" + query.Encode(),
+		Text: filter.Text, Class: filter.Class, Filtered: filter != core.Filter{All: filter.All}, CSV: "/databases.csv?" + query.Encode(),
 	}
 	if next != "" {
 		query.Set("cursor", next)

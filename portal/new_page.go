@@ -26,6 +26,7 @@ type newView struct {
 	Field     string // of the problem; empty: the form as a whole
 	Problem   string
 	MayOwner  bool
+	Count     string   // how many are to be made
 	Support   []string // levels of this site
 }
 
@@ -57,7 +58,7 @@ func (v newView) General() string {
 
 // Advanced tells whether the folded part of the form has something to show.
 func (v newView) Advanced() bool {
-	return len(v.Form.Extensions) > 0 || v.Form.InitSQL != "" || v.Form.Owner != "" || slices.Contains([]string{"extensions", "init_sql", "owner"}, v.Field)
+	return len(v.Form.Extensions) > 0 || v.Form.Template != "" || v.Count != "" || v.Form.InitSQL != "" || v.Form.Owner != "" || slices.Contains([]string{"extensions", "init_sql", "owner", "template", "count"}, v.Field)
 }
 
 func (s *Server) newView(c call) newView {
@@ -80,7 +81,17 @@ func (s *Server) newPage(w http.ResponseWriter, r *http.Request, c call) error {
 func (s *Server) create(w http.ResponseWriter, r *http.Request, c call) error {
 	command := createOf(r.PostForm)
 	err := checkStrings(reflect.ValueOf(command))
+	class, classErr := classOf(command, r.PostForm.Get("count"))
 	if err == nil {
+		err = classErr
+	}
+	if err == nil && class != nil {
+		c.Command = *class
+		if _, err = s.service.Do(r.Context(), c.Request); err == nil {
+			http.Redirect(w, r, "/?class="+url.QueryEscape(command.Name), http.StatusSeeOther)
+			return nil
+		}
+	} else if err == nil {
 		c.Command = command
 		var receipt core.Receipt
 		if receipt, err = s.service.Do(r.Context(), c.Request); err == nil {
@@ -92,6 +103,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, c call) error {
 	a.setHeaders(w.Header())
 	v := s.newView(c)
 	v.Form, v.Problem, v.Field = command, a.Message, formField(a)
+	v.Count = r.PostForm.Get("count")
 	v.Form.Password = "" // what was typed there does not come back
 	if !slices.ContainsFunc(v.Expiries, func(e choice) bool { return e.Value == command.Expires }) {
 		v.Expiries = append(slices.Clone(v.Expiries), choice{command.Expires, command.Expires})
@@ -110,7 +122,7 @@ func createOf(form url.Values) core.Create {
 		Name: text("name"), Engine: engine, Version: version, Size: text("size"), Username: text("username"),
 		Password: form.Get("password"), Backup: text("backup"), Expires: text("expires"), Description: text("description"),
 		Contact: text("contact"), PHI: form.Get("phi") == "yes", InitSQL: text("init_sql"), Owner: text("owner"),
-		Department: text("department"), PI: text("pi"), Application: text("application"), Project: text("project"), Support: text("support"),
+		Department: text("department"), PI: text("pi"), Application: text("application"), Project: text("project"), Support: text("support"), Template: text("template"),
 	}
 	for _, x := range form["extensions"] {
 		// Ticks below another engine than the chosen one stay behind when the engine is changed.
@@ -128,7 +140,7 @@ func formField(a answer) string {
 		return "name" // the database is named after it
 	case a.Field == "version":
 		return "engine" // one choice for both
-	case slices.Contains([]string{"name", "engine", "size", "username", "password", "backup", "expires", "description", "contact", "extensions", "init_sql", "owner", "department", "pi", "application", "project", "support", "phi"}, a.Field):
+	case slices.Contains([]string{"name", "engine", "size", "username", "password", "backup", "expires", "description", "contact", "extensions", "init_sql", "owner", "department", "pi", "application", "project", "support", "phi", "template", "count"}, a.Field):
 		return a.Field
 	}
 	return ""

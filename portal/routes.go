@@ -51,6 +51,7 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	post("/databases/{name}/rotate", s.give(rotateForm))
 	post("/databases/{name}/resize", s.give(resizeForm))
 	post("/databases/{name}/extend", s.give(extendForm))
+	post("/classes/{name}/credentials", s.classCredentials)
 	post("/databases/{name}/describe", s.give(describeForm))
 	post("/databases/{name}/share", s.give(shareForm))
 	post("/databases/{name}/unshare", s.give(unshareForm))

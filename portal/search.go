@@ -22,15 +22,16 @@ type listQuery struct {
 	Department string `query:"department"`
 	Owner      string `query:"owner" description:"Login"`
 	PHI        bool   `query:"phi" description:"Whether it holds health data about persons"`
+	Class      string `query:"class" description:"Of databases that were made together"`
 	Format     string `query:"format" enum:"json,csv" description:"csv gives everything at once, for spreadsheets"`
 }
 
-var filterNames = []string{"q", "engine", "state", "department", "owner", "phi", "all"}
+var filterNames = []string{"q", "engine", "state", "department", "owner", "phi", "class", "all"}
 
 // filterOf reads a filter.
 func filterOf(r *http.Request) (f core.Filter, err error) {
 	q := r.URL.Query()
-	f = core.Filter{Text: q.Get("q"), Engine: q.Get("engine"), State: q.Get("state"), Department: q.Get("department"), Owner: q.Get("owner")}
+	f = core.Filter{Text: q.Get("q"), Engine: q.Get("engine"), State: q.Get("state"), Department: q.Get("department"), Owner: q.Get("owner"), Class: q.Get("class")}
 	if f.All, err = flagOf(r, "all"); err != nil {
 		return f, err
 	}

@@ -19,8 +19,9 @@ var builtIn []byte
 
 // Catalogue is what may be asked for: versions of engines, and size classes. The first of each list is the default.
 type Catalogue struct {
-	Engines []Offer `yaml:"engines"`
-	Sizes   []Size  `yaml:"sizes"`
+	Engines   []Offer    `yaml:"engines"`
+	Templates []Template `yaml:"templates"`
+	Sizes     []Size     `yaml:"sizes"`
 }
 
 // Offer is one engine's part of the catalogue.
@@ -29,6 +30,21 @@ type Offer struct {
 	Versions []Version `yaml:"versions" json:"versions"`
 	// Extensions lists what a person may ask for by name at creation.
 	Extensions []string `yaml:"extensions" json:"extensions,omitempty"`
+	// Settings lists what a person may set for the server at creation, in the engine's own words.
+	Settings []string `yaml:"settings" json:"settings,omitempty"`
+}
+
+// Template is a ready-made choice: an engine's version with an image of its own, extensions and settings.
+type Template struct {
+	Name       string            `yaml:"name" json:"name"`
+	Title      string            `yaml:"title" json:"title"` // for people
+	Engine     string            `yaml:"engine" json:"engine"`
+	Version    string            `yaml:"version" json:"version"`
+	Image      string            `yaml:"image" json:"image,omitempty"`           // default: the version's
+	Size       string            `yaml:"size" json:"size,omitempty"`             // default: the catalogue's first
+	Extensions []string          `yaml:"extensions" json:"extensions,omitempty"` // installed at creation; they need not be on the engine's list
+	Settings   map[string]string `yaml:"settings" json:"settings,omitempty"`
+	Deprecated bool              `yaml:"deprecated" json:"-"`
 }
 
 // Version is one major version of an engine and the image that runs it.
@@ -87,10 +103,47 @@ func (c Catalogue) Check() error {
 	for _, o := range c.Engines {
 		errs = append(errs, o.check())
 	}
+	if name, found := twice(c.Templates, func(t Template) string { return t.Name }); found {
+		errs = append(errs, fmt.Errorf("template %q is there twice", name))
+	}
+	for _, t := range c.Templates {
+		errs = append(errs, c.checkTemplate(t))
+	}
 	for _, s := range c.Sizes {
 		errs = append(errs, s.check())
 	}
 	return errors.Join(errs...)
+}
+
+func (c Catalogue) checkTemplate(t Template) error {
+	offer, _ := c.Offer(t.Engine)
+	if _, known := offer.Version(t.Version); t.Name == "" || !known {
+		return fmt.Errorf("template %q: needs a name, and an engine and a version of this catalogue", t.Name)
+	}
+	if _, known := c.Size(t.Size); t.Size != "" && !known {
+		return fmt.Errorf("template %q: there is no size %q", t.Name, t.Size)
+	}
+	return nil
+}
+
+// Template finds a template that is offered by name.
+func (c Catalogue) Template(name string) (Template, bool) {
+	i := slices.IndexFunc(c.Templates, func(t Template) bool { return t.Name == name && !t.Deprecated })
+	if i < 0 {
+		return Template{}, false
+	}
+	return c.Templates[i], true
+}
+
+// TemplateNames lists the templates that are offered.
+func (c Catalogue) TemplateNames() []string {
+	var out []string
+	for _, t := range c.Templates {
+		if !t.Deprecated {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 func (o Offer) check() error {
@@ -188,6 +241,11 @@ func (c Catalogue) Images() []string {
 			}
 		}
 	}
+	for _, t := range c.Templates {
+		if t.Image != "" && !t.Deprecated {
+			out = append(out, t.Image)
+		}
+	}
 	return out
 }
 
@@ -195,6 +253,14 @@ func (c Catalogue) Images() []string {
 // uses it, where no registry may answer. Versions without an image are marked deprecated: they are not offered, but still known.
 func (c Catalogue) WithImages(find func(image string) (string, bool)) Catalogue {
 	out := Catalogue{Sizes: c.Sizes}
+	for _, t := range c.Templates {
+		image, ok := find(t.Image)
+		if t.Image != "" && ok {
+			t.Image = image
+		}
+		t.Deprecated = t.Deprecated || t.Image != "" && !ok
+		out.Templates = append(out.Templates, t)
+	}
 	for _, o := range c.Engines {
 		o.Versions = slices.Clone(o.Versions)
 		for i, v := range o.Versions {

@@ -129,6 +129,7 @@ type Input struct {
 	InstanceID string
 	Version    Version
 	Size       Size
+	Settings   map[string]string // beside what the size gives, in the engine's own words
 	// InitUntil is the moment after which an empty data directory is missing data, not a new server. The entry script then
 	// refuses to initialise it.
 	InitUntil time.Time

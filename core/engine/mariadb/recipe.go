@@ -4,7 +4,9 @@ import (
 	_ "embed"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,6 +128,9 @@ func args(in engine.Input) []string {
 	set("userstat", "ON") // counts logins, so that a database in use is known as such
 	memoryArgs(in.Size, set)
 	binlogArgs(in, set)
+	for _, name := range slices.Sorted(maps.Keys(in.Settings)) {
+		set(name, in.Settings[name])
+	}
 	return out
 }
 

@@ -3,6 +3,8 @@ package mongodb
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,6 +114,9 @@ func args(in engine.Input) []string {
 	set("setParameter", "enableLocalhostAuthBypass=false")
 	// Nobody takes over when this server stops: waiting for that, 15 seconds by default, only makes a restart longer.
 	set("setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000")
+	for _, name := range slices.Sorted(maps.Keys(in.Settings)) {
+		set("setParameter", name+"="+in.Settings[name])
+	}
 	return out
 }
 

@@ -3,8 +3,10 @@ package postgres
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +43,7 @@ func (Engine) Recipe(in engine.Input) (engine.Recipe, error) {
 	return engine.Recipe{
 		Image:      in.Version.Image,
 		Entrypoint: []string{"/bin/sh", entryPath},
-		Args:       args(in.Size),
+		Args:       args(in),
 		Env: []string{
 			"POSTGRES_USER=" + AdminUser,
 			"POSTGRES_PASSWORD_FILE=" + ownDir + "/admin_password",
@@ -114,7 +116,8 @@ func unixOrZero(t time.Time) int64 {
 // args are the server's settings. Every one of them exists in all versions from 13 to 18. Settings that do not, and must stay
 // out: wal_keep_segments (gone in 13), vacuum_cleanup_index_scale_factor (14), stats_temp_directory (15), promote_trigger_file
 // and force_parallel_mode (16), old_snapshot_threshold and db_user_namespace (17).
-func args(size engine.Size) []string {
+func args(in engine.Input) []string {
+	size := in.Size
 	out := []string{"postgres"}
 	set := func(name, value string) { out = append(out, "-c", name+"="+value) }
 
@@ -131,6 +134,9 @@ func args(size engine.Size) []string {
 	memoryArgs(size, set)
 	walArgs(size, set)
 	parallelArgs(size, set)
+	for _, name := range slices.Sorted(maps.Keys(in.Settings)) {
+		set(name, in.Settings[name])
+	}
 	return out
 }
 
