@@ -53,3 +53,11 @@ func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) 
 	}
 	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", a.Action, a.Database, a.RequestedBy)}, nil
 }
+
+func (c conversation) withdraw(ctx context.Context) (Answer, error) {
+	receipt, err := c.order(ctx, core.Withdraw{ID: c.values["id"]})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Text: fmt.Sprintf("Taken back: %s %s. Nothing was done.", receipt.Approval.Action, receipt.Approval.Database), Name: receipt.Database.Name}, nil
+}

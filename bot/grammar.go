@@ -131,6 +131,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
 		{Name: "approve", Summary: "Approves what somebody else asked for; for administrators.", Params: []Param{approval, reason(false)}, Example: "approve d0c1u2v3w4x5y6z7a8b9"},
 		{Name: "deny", Summary: "Denies what somebody else asked for; for administrators.", Params: []Param{approval, reason(true)}, Example: `deny d0c1u2v3w4x5y6z7a8b9 "still used by the course"`},
+		{Name: "withdraw", Summary: "Takes back what you have asked an approval for.", Params: []Param{approval}, Example: "withdraw d0c1u2v3w4x5y6z7a8b9"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
 	topics := append(append(g.Names(), "help"), laterCommands...)

@@ -119,3 +119,31 @@ func TestApprovalOfWhatHasChanged(t *testing.T) {
 		}
 	}
 }
+
+// TestWithdraw takes a request back, once and for all.
+func TestWithdraw(t *testing.T) {
+	s, _, ada, a := asked(t)
+	cleo := coretest.Actor(t, s, "cleo", true)
+	if n, err := s.Waiting(t.Context(), cleo); n != 1 || err != nil {
+		t.Errorf("%d wait, %v", n, err)
+	}
+	if _, err := s.Do(t.Context(), request(cleo, "", core.Withdraw{ID: a.ID})); core.CodeOf(err) != core.CodeForbidden {
+		t.Errorf("somebody else takes it back: %v", err)
+	}
+	for range 2 {
+		r, err := s.Do(t.Context(), request(ada, "", core.Withdraw{ID: a.ID}))
+		if err != nil || r.Approval == nil || r.Approval.State != "withdrawn" {
+			t.Fatalf("withdraw: %+v, %v", r.Approval, err)
+		}
+	}
+	if _, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: a.ID, Approve: true})); core.CodeOf(err) != core.CodeBusy {
+		t.Errorf("approved after it was taken back: %v", err)
+	}
+	again, err := s.Do(t.Context(), request(ada, "", core.Delete{On: core.On{Database: "genomes"}}))
+	if err != nil || again.Approval == nil || again.Approval.ID == a.ID {
+		t.Errorf("asked again: %+v, %v", again.Approval, err)
+	}
+	if n, err := s.Waiting(t.Context(), ada); n != 0 || err != nil {
+		t.Errorf("%d wait for a scientist, %v", n, err)
+	}
+}

@@ -145,6 +145,18 @@ func (e crashingEngine) SetPassword(ctx context.Context, s engine.Server, admin,
 	return e.around("set password", func() error { return e.Engine.SetPassword(ctx, s, admin, username, password) })
 }
 
+func (e crashingEngine) Grant(ctx context.Context, s engine.Server, admin string, t engine.Tenant, a engine.Access) error {
+	return e.around("grant", func() error { return e.Engine.Grant(ctx, s, admin, t, a) })
+}
+
+func (e crashingEngine) Revoke(ctx context.Context, s engine.Server, admin string, t engine.Tenant, username string) error {
+	return e.around("revoke", func() error { return e.Engine.Revoke(ctx, s, admin, t, username) })
+}
+
+func (e crashingEngine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	return e.around("login", func() error { return e.Engine.Login(ctx, s, t) })
+}
+
 // testCatalogue has two sizes more than the built-in one: one that no machine has room for, and one in which no server starts.
 func testCatalogue(find func(string) (string, bool)) engine.Catalogue {
 	c := engine.BuiltIn().WithImages(find)

@@ -71,6 +71,14 @@ func (s *Server) commandEndpoints() []endpoint {
 		},
 		s.decision("approve", "approveRequest", "Approve what somebody else asked for"),
 		s.decision("deny", "denyRequest", "Deny what somebody else asked for"),
+		{
+			method: post, path: "/approvals/{id}/withdraw", id: "withdrawRequest", summary: "Take back what one has asked for",
+			in: []any{idempotencyKey{}, core.Withdraw{}}, out: core.Receipt{}, status: http.StatusAccepted, errors: []int{400, 403, 404, 409, 503},
+			handle: func(w http.ResponseWriter, r *http.Request, c call) error {
+				c.Command = core.Withdraw{ID: c.item}
+				return s.doJSON(w, r, c)
+			},
+		},
 		command[core.Restart](s, post, "/databases/{name}/restart", "restartDatabase", "Restart a database", "Its data stays, its connections end."),
 		command[core.Stop](s, post, "/databases/{name}/stop", "stopDatabase", "Stop a database", "Its data, name and port stay. Stopping what is stopped is done at once."),
 		command[core.Start](s, post, "/databases/{name}/start", "startDatabase", "Start a stopped database", ""),

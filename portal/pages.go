@@ -102,6 +102,7 @@ func plural(n int, noun string) string {
 type view struct {
 	Title, Path, Version, Origin string
 	Person                       *core.Person
+	Waiting                      int  // approvals that the person could decide
 	Live                         bool // a part of the page follows work under way
 	Reload                       bool // the page looks again by itself
 	Page                         any
@@ -110,6 +111,12 @@ type view struct {
 // render shows a page. The template runs to its end before anything is sent, so nobody sees half a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name, title string, page any) {
 	v := view{Title: title, Path: r.URL.Path, Version: s.version, Origin: s.origin, Person: visitOf(r).person, Page: page}
+	if v.Person != nil {
+		var err error
+		if v.Waiting, err = s.service.Waiting(r.Context(), core.Actor{Person: *v.Person, Scope: scopeOf(*v.Person)}); err != nil {
+			s.logOf(r).Warn("what waits for a decision could not be counted", "error", err) // a page without a number is better than none
+		}
+	}
 	if p, ok := page.(interface{ live() bool }); ok {
 		v.Live = p.live()
 	}

@@ -26,6 +26,8 @@ var figures = []struct {
 	{"start", measureStart},
 	{"create", measureCreates}, // one at a time, many at once, and the memory of the process that did it
 	{"warm", measureWarm},      // after create, whose cold creates it is compared with
+	{"reconcile", measureReconciler},
+	{"sample", measureSampling},
 	{"takeover", measureTakeovers},
 	{"burst", measureBursts}, // the last, because it leaves a queue that nobody works on
 }
