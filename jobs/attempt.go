@@ -71,7 +71,8 @@ func (a *attempt) choose() (err error) {
 	a.version, known = offer.Version(i.Version)
 	a.size, sized = a.Service.Catalogue().Size(i.Size)
 	if !known || !sized {
-		return fmt.Errorf("the catalogue has lost %s %s or size %s", i.Engine, i.Version, i.Size)
+		return &Problem{Permanent: true, Message: fmt.Sprintf("This site's catalogue no longer has %s %s, or the size %s, with which %s runs. "+
+			"Ask an administrator to put it back, as deprecated; nothing of the database was touched.", i.Engine, i.Version, i.Size, i.Name)}
 	}
 	a.version.Image = i.Image
 	a.engine, err = a.Service.Engine(i.Engine)

@@ -20,6 +20,8 @@ import (
 	"github.com/mydb-project/mydb/core/coretest"
 	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/mariadb"
+	"github.com/mydb-project/mydb/core/engine/mongodb"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 	"github.com/mydb-project/mydb/jobs"
 	"github.com/mydb-project/mydb/jobs/swarm"
@@ -71,7 +73,7 @@ func beWorker() error {
 		return err
 	}
 	service := core.New(core.Options{
-		DB: pool, Keys: keys, Queue: queue, Engines: []engine.Engine{crashingEngine{postgres.Engine{}, crash}}, Catalogue: testCatalogue(find),
+		DB: pool, Keys: keys, Queue: queue, Engines: allEngines(crash), Catalogue: testCatalogue(find),
 		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
 	})
 	_, err = jobs.Start(ctx, jobs.Options{
@@ -81,6 +83,14 @@ func beWorker() error {
 		return err
 	}
 	select {} // until it is killed
+}
+
+// allEngines are those of the real program, each of which kills the process where it is told to.
+func allEngines(crash crasher) (out []engine.Engine) {
+	for _, e := range []engine.Engine{postgres.Engine{}, mariadb.Engine{}, mongodb.Engine{}} {
+		out = append(out, crashingEngine{e, crash})
+	}
+	return out
 }
 
 // crasher kills its own process, as hard as it gets, before or after a named call.
@@ -213,7 +223,7 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Catalogue: testCatalogue(find), Ports: testPorts})
+	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts})
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +294,9 @@ func (s *site) create(c core.Create) core.Receipt {
 	if c.Name == "" {
 		c.Name = "genomes"
 	}
-	c.Engine = "postgres"
+	if c.Engine == "" {
+		c.Engine = "postgres"
+	}
 	r, err := s.service.Do(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Key: c.Name, Command: c})
 	if err != nil {
 		s.t.Fatalf("create %s: %v", c.Name, err)
