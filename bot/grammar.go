@@ -106,7 +106,11 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "restart", Summary: "Restarts a database; its data stays, its connections end.", Params: []Param{database}, Example: "restart genomes"},
 		{Name: "stop", Summary: "Stops a database; its data stays.", Params: []Param{database}, Example: "stop genomes"},
 		{Name: "start", Summary: "Starts a stopped database.", Params: []Param{database}, Example: "start genomes"},
-		{Name: "rotate", Summary: "Gives you a new password; the old one stops working at once.", Params: []Param{database}, Example: "rotate genomes"},
+		{Name: "rotate", Summary: "Gives you a new password; the old one stops working at once.", Params: []Param{database, {
+			Name: "account", Kind: KindWord, Help: "A colleague's or a pipeline's account; default: the owner's.", Example: "nightly_import",
+		}, {
+			Name: "overlap", Kind: KindWord, Help: "How long a pipeline's old and new account both work, such as 24h or 7d.", Example: "24h",
+		}}, Example: "rotate genomes"},
 		{Name: "resize", Summary: "Gives a database another size; it restarts.", Params: []Param{database, {
 			Name: "size", Kind: KindChoice, Positional: true, Required: true, Choices: c.SizeNames(), Help: "How much memory and CPU it gets.", Example: "medium",
 		}}, Example: "resize genomes medium"},
@@ -114,14 +118,14 @@ func NewGrammar(c engine.Catalogue) Grammar {
 			Name: "expires", Kind: KindWord, Positional: true, Required: true, Help: "A number of days from now such as 90d, a time, or never.", Example: "90d",
 		}}, Example: "extend genomes 90d"},
 		{Name: "share", Summary: "Gives a colleague or a group access to a database.", Params: []Param{database, {
-			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address, or group: and a group's name.", Example: "grace",
+			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address; or group: or pipeline: and a name.", Example: "grace",
 		}, {
 			Name: "right", Kind: KindChoice, Positional: true, Choices: []string{core.RightRead, core.RightWrite}, Default: core.RightRead, Help: "What they may do.", Example: "write",
 		}, {
 			Name: "until", Kind: KindWord, Help: "When it ends: a number of days such as 90d, or a time.", Default: "when it is taken back", Example: "90d",
 		}}, Example: "share genomes with grace write until=90d"},
 		{Name: "unshare", Summary: "Takes a share back; open sessions end.", Params: []Param{database, {
-			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address, or group: and a group's name.", Example: "grace",
+			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "with", Help: "Login or mail address; or group: or pipeline: and a name.", Example: "grace",
 		}}, Example: "unshare genomes grace"},
 		{Name: "transfer", Summary: "Gives a database to another owner, with a new password.", Params: []Param{database, {
 			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "to", Help: "Login or mail address of the new owner.", Example: "grace",

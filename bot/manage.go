@@ -35,6 +35,16 @@ func (c conversation) start(ctx context.Context) (Answer, error) {
 }
 
 func (c conversation) rotate(ctx context.Context) (Answer, error) {
+	if account := c.values["account"]; account != "" {
+		answer, err := c.give(ctx, core.RotateAccount{On: c.on(), Account: account, Overlap: c.values["overlap"]}, "Setting a new password on %s. ")
+		if err == nil {
+			answer.Text += "As soon as it works, it can be collected at " + c.page(core.Instance{Name: answer.Name})
+		}
+		return answer, err
+	}
+	if c.values["overlap"] != "" {
+		return Answer{}, &core.Error{Code: core.CodeInvalid, Field: "overlap", Message: "An overlap is for the account of a pipeline, such as: rotate genomes account=nightly_import overlap=24h"}
+	}
 	answer, err := c.give(ctx, core.Rotate{On: c.on()}, "Setting a new password for %s. ")
 	if err == nil {
 		answer.Text += "As soon as it works, its owner collects it at " + c.page(core.Instance{Name: answer.Name})

@@ -56,6 +56,8 @@ func renderList(list []core.Instance, title func(string) string, all, more bool,
 			cells := []string{i.Name, string(i.State), title(i.Engine) + " " + i.Version}
 			if all {
 				cells = append(cells, clip(i.Owner, 24))
+			} else if i.Right != "" {
+				cells = append(cells, "of "+clip(i.Owner, 24)+", to "+i.Right)
 			}
 			row(cells...)
 		}

@@ -112,7 +112,10 @@ func receiptOf(ctx context.Context, tx pgx.Tx, operationID string) (Receipt, err
 	if err != nil {
 		return Receipt{}, fmt.Errorf("read the instance back: %w", err)
 	}
-	o := Operation{ID: row.ID, Kind: row.Kind, State: row.State, InstanceID: row.InstanceID, Database: row.Database, CreatedAt: row.CreatedAt, Steps: []Step{}}
+	o := Operation{
+		ID: row.ID, Kind: row.Kind, State: row.State, InstanceID: row.InstanceID, Database: row.Database,
+		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, FinishedAt: row.FinishedAt, Steps: []Step{},
+	}
 	return Receipt{Operation: o, Database: i}, nil
 }
 

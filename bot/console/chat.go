@@ -62,7 +62,7 @@ func (c conversation) command(ctx context.Context, text string) error {
 	return c.follow(ctx, answer)
 }
 
-// follow shows the work that an answer began, and then how to connect to what came of it.
+// follow shows the work that an answer began, and how to connect to a database that was made.
 func (c conversation) follow(ctx context.Context, answer bot.Answer) error {
 	p := c.progress()
 	op, err := c.Client.FollowOperation(ctx, answer.OperationID, p.tell)
@@ -75,6 +75,9 @@ func (c conversation) follow(ctx context.Context, answer bot.Answer) error {
 		return c.fail(errors.New(bot.Outcome(op)))
 	}
 	c.say(bot.Outcome(op))
+	if op.Kind != "create" {
+		return nil
+	}
 	card, err := c.Client.Chat(ctx, bot.Join([]string{"connect", answer.Name}), "")
 	if err != nil {
 		return c.fail(err)
