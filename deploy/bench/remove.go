@@ -12,12 +12,13 @@ import (
 
 // removeInstance takes an instance away behind MyDB's back, and from the catalogue, so that it no longer counts as placed.
 func (l *lab) removeInstance(ctx context.Context, id string) error {
-	if err := l.removeServer(ctx, id); err != nil {
-		return err
-	}
+	// First from the catalogue: a service that goes while it should be there is deployed again.
 	_, err := l.pool.Exec(ctx, `with gone as (update instances set state = 'deleted', ended_at = now() where id = $1)
 		update ports set instance_id = null, free_after = 'infinity' where instance_id = $1`, id)
-	return err
+	if err != nil {
+		return fmt.Errorf("take %s out of the catalogue: %w", id, err)
+	}
+	return l.removeServer(ctx, id)
 }
 
 // removeServer removes all that was made on the engine for an instance id.

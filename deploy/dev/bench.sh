@@ -6,5 +6,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 cd "$repo_dir"
 
 "$dev_dir/engine.sh" up
-"$dev_dir/images.sh" postgres:17
+"$dev_dir/images.sh" postgres:17 mariadb:11.8 mongo:7
 exec go run ./deploy/bench "$@"
