@@ -58,7 +58,7 @@ func (l *lab) reconcileTimes(ctx context.Context, n int) (first time.Duration, l
 	cluster := core.Cluster{Nodes: []string{"simulated"}}
 	inventory := core.Inventory{NodeID: "simulated"}
 	for i := range n {
-		s := core.ClusterService{InstanceID: fabricatedID(i), Name: "mydb-" + fabricatedID(i), Wanted: true, Image: "simulated", NodeID: "simulated", Port: 40000 + i}
+		s := core.ClusterService{InstanceID: fabricatedID(i), Name: "mydb-" + fabricatedID(i), Wanted: true, Image: "simulated", NodeID: "simulated", Port: 62000 + i}
 		if i%10 == 0 {
 			s.Image = "another"
 		}
@@ -97,7 +97,7 @@ func (l *lab) fabricate(ctx context.Context, n int) error {
 			`insert into instances (id, name, owner_id, engine, version, size, image, state, username, database, backup, node_id, host, created_at)
 				select 'bench' || lpad(i::text, 15, '0'), 'bench-' || i, (select id from people where id <> 'mydb' limit 1), 'postgres', '17', 'small', 'simulated', 'ready', 'u', 'd', 'never',
 				'simulated', '127.0.0.1', now() - interval '1 hour' from generate_series(0, $1::int - 1) i`,
-			"insert into ports (port, instance_id) select 40000 + i, 'bench' || lpad(i::text, 15, '0') from generate_series(0, $1::int - 1) i",
+			"insert into ports (port, instance_id) select 62000 + i, 'bench' || lpad(i::text, 15, '0') from generate_series(0, $1::int - 1) i",
 		} {
 			if _, err := tx.Exec(ctx, sql, n); err != nil {
 				return fmt.Errorf("fabricate instances: %w", err)
@@ -186,7 +186,7 @@ func (l *lab) lead(ctx context.Context, instanceID string, n int) (closeAll func
 	}
 	target := net.JoinHostPort(host, strconv.Itoa(port))
 	for i := range n {
-		listener, err := net.Listen("tcp", ":"+strconv.Itoa(40000+i))
+		listener, err := net.Listen("tcp", ":"+strconv.Itoa(62000+i))
 		if err != nil {
 			closeAll()
 			return nil, err
