@@ -101,6 +101,7 @@ func (a *App) Open(ctx context.Context) error {
 		DeleteGrace: time.Duration(a.Config.DeleteGrace),
 		MailAdmins:  a.Config.MailAdmins,
 		Inspector:   inspector{a},
+		Backups:     core.Backups{On: a.Config.StoreOn(), Escrow: a.Policy.Backup.Escrow, AtOnce: a.Policy.Backup.AtOnce},
 	})
 	return nil
 }
@@ -154,8 +155,12 @@ func (a *App) startWorkers(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	backups, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
 	a.workers, err = jobs.Start(ctx, jobs.Options{
-		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer,
+		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer, Store: backups,
 		InstanceHost: a.Config.InstanceHost, CreateLimit: a.Config.CreateLimit,
 	})
 	return err
@@ -306,6 +311,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"container engine", a.checkEngine},
 		{"engine images", a.checkImages},
 		{"port range", a.checkPorts},
+		{"backup store", a.checkStore},
 		{"mail server", a.checkMail},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

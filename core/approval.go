@@ -260,7 +260,7 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 }
 
 func (d Decide) explain(ctx context.Context, s *Service, err error) error {
-	if violates(err) != "operations_active" {
+	if !strings.HasPrefix(violates(err), "operations_") {
 		return err
 	}
 	var instance string

@@ -63,7 +63,7 @@ func (c change) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 		return Receipt{}, err
 	}
 	if !noop && !c.immediate {
-		if err := s.queue.Enqueue(ctx, tx, Job{Kind: c.kind, OperationID: opID, InstanceID: i.ID}); err != nil {
+		if err := s.queue.Enqueue(ctx, tx, Job{Kind: c.kind, OperationID: opID, InstanceID: i.ID, NodeID: value(i.NodeID)}); err != nil {
 			return Receipt{}, fmt.Errorf("enqueue the %s job: %w", c.kind, err)
 		}
 	}
@@ -139,7 +139,7 @@ func (c change) record(ctx context.Context, tx pgx.Tx, req Request, i Instance, 
 
 // explain says who holds an instance that is busy.
 func (c change) explain(ctx context.Context, s *Service, err error) error {
-	if violates(err) != "operations_active" {
+	if !strings.HasPrefix(violates(err), "operations_") {
 		return err
 	}
 	return s.busy(ctx, c.on, err)

@@ -27,6 +27,7 @@ var rules = map[string][]string{
 	"jobs":           {"jobs", "core", "github.com/riverqueue"},
 	"jobs/swarm":     {"jobs", "core", "github.com/docker/docker"},
 	"jobs/mail":      {"jobs", "core", "github.com/wneessen/go-mail"},
+	"jobs/store":     {"jobs", "core", "github.com/aws"},
 	"migrations":     {"github.com/riverqueue"},
 	"deploy":         {"*"}, // development mode and benchmarks wire parts together, as main does
 }

@@ -78,7 +78,7 @@ const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.eng
 	from instances i
 	join people p on p.id = i.owner_id
 	left join ports on ports.instance_id = i.id
-	left join lateral (select id, error from operations where instance_id = i.id order by finished_at is null desc, id desc limit 1) o on true `
+	left join lateral (select id, error from operations where instance_id = i.id and kind <> 'verify' order by finished_at is null desc, id desc limit 1) o on true `
 
 // Placed reports whether the instance has a host and a port that a client could try.
 func (i Instance) Placed() bool { return i.Host != nil && i.Port != nil }

@@ -109,7 +109,7 @@ const selectExpected = `select i.id, i.name, i.state, i.node_id, p.port, i.image
 		coalesce(o.busy, false) as busy, coalesce(o.settled_at, i.created_at) as settled_at, o.heal_failed
 	from instances i left join ports p on p.instance_id = i.id
 	left join (select instance_id, bool_or(finished_at is null) as busy, max(finished_at) as settled_at,
-		max(finished_at) filter (where kind = 'heal' and state = 'failed') as heal_failed from operations group by instance_id) o on o.instance_id = i.id
+		max(finished_at) filter (where kind = 'heal' and state = 'failed') as heal_failed from operations where kind <> 'verify' group by instance_id) o on o.instance_id = i.id
 	where i.ended_at is null or i.ended_at > $1`
 
 // How the reconciler goes about what it may heal.

@@ -34,6 +34,8 @@ type Service struct {
 	log         *slog.Logger
 	feed        *feed
 
+	backups Backups
+
 	mailAdmins []string
 	inspector  Inspector
 	reports    chan struct{} // as many as may be read at once
@@ -57,7 +59,9 @@ type Options struct {
 	DeleteGrace time.Duration
 	// Inspector looks at what runs, for those who ask. Nil: this process cannot.
 	Inspector Inspector
-	Now       func() time.Time // default: time.Now
+	// Backups is how backups are made; the zero value: not at all.
+	Backups Backups
+	Now     func() time.Time // default: time.Now
 }
 
 // Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
@@ -71,6 +75,7 @@ type Job struct {
 	OperationID    string
 	InstanceID     string
 	NotificationID string
+	NodeID         string    // of the instance, for work that only its node can do
 	NotBefore      time.Time // zero: now
 }
 
@@ -81,7 +86,10 @@ func New(o Options) *Service {
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
 		inspector: o.Inspector, reports: make(chan struct{}, reportsAtOnce),
 	}
-	s.policy, s.quotas = o.Policy, o.Quotas
+	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups
+	if s.policy.Backup.Timezone == "" {
+		s.policy.Backup = policy.DefaultBackup()
+	}
 	if len(s.policy.Support) == 0 {
 		s.policy.Support = policy.Default().Policy.Support
 	}

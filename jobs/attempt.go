@@ -45,6 +45,8 @@ type attempt struct {
 	accounts core.AccessArgs
 	granted  []string // ids of accounts whose new password the server has
 	transfer core.TransferArgs
+	backup   *backup
+	verify   *verification
 }
 
 // step is a part of an operation that people see.
@@ -89,7 +91,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.nodeID, a.initUntil = *i.NodeID, *i.InitUntil
-	a.server = engine.Server{Host: *i.Host, Port: *i.Port, CA: a.authority.Pool()}
+	a.server = engine.Server{Host: *i.Host, Port: *i.Port, CA: a.authority.Pool(), PEM: a.authority.Certificate()}
 	a.secrets, err = a.Service.ServerSecrets(ctx, i.ID, func() (engine.Secrets, error) {
 		return engine.Secrets{}, fmt.Errorf("the secrets of instance %s are lost", i.ID)
 	})

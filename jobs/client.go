@@ -23,10 +23,18 @@ const managersQueue = "managers"
 // nodeQueue holds the work that must be done on one node, by its local engine.
 func nodeQueue(nodeID string) string { return "node-" + nodeID }
 
+// backupQueue holds the backups of the instances on a node: its engine has their images.
+func backupQueue(nodeID string) string { return "backup-" + nodeID }
+
+// verifyQueue holds verifications, which take as much as a database does. Managers serve it.
+const verifyQueue = "verify"
+
 // How many jobs one worker works on at once. Creating an instance is mostly waiting for its server.
 const (
 	managerSlots = 16
 	nodeSlots    = 4
+	backupSlots  = 2
+	verifySlots  = 1
 )
 
 // softStop is how long running jobs may go on after a request to stop; what is not done by then goes on elsewhere or later.
@@ -50,6 +58,8 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 	switch job.Kind {
 	case "create":
 		args = createArgs{OperationID: job.OperationID}
+	case "restore":
+		args = createArgs{OperationID: job.OperationID, Restore: true}
 	case "notify":
 		args = notifyArgs{NotificationID: job.NotificationID}
 	default:
@@ -58,8 +68,19 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 		}
 		args = operationArgs{OperationID: job.OperationID, Action: job.Kind}
 	}
-	_, err := q.client.InsertTx(ctx, tx, args, &river.InsertOpts{ScheduledAt: job.NotBefore})
+	_, err := q.client.InsertTx(ctx, tx, args, &river.InsertOpts{ScheduledAt: job.NotBefore, Queue: queueFor(job)})
 	return err
+}
+
+// queueFor is where a job belongs, when that is not the default of its kind.
+func queueFor(job core.Job) string {
+	switch {
+	case job.Kind == "backup" && job.NodeID != "":
+		return backupQueue(job.NodeID)
+	case job.Kind == "verify":
+		return verifyQueue
+	}
+	return ""
 }
 
 // Options are what workers are made of. All but Mailer, InstanceHost and Now are needed.
@@ -68,6 +89,8 @@ type Options struct {
 	Service *core.Service
 	Runtime Runtime
 	Log     *slog.Logger
+	// Store keeps backups; nil means that there are none.
+	Store Store
 	// Mailer delivers mail; nil means that mail is off, which fails nothing.
 	Mailer Mailer
 	// InstanceHost is the host name that people connect to; empty means the address of the node that an instance is on.
@@ -94,9 +117,10 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the engine which node this is: %w", err)
 	}
-	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}}
+	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}, backupQueue(self.ID): {MaxWorkers: backupSlots}}
 	if self.Manager {
 		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
+		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifySlots}
 		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
 	}
 	host, _ := os.Hostname()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +18,15 @@ import (
 
 type createArgs struct {
 	OperationID string `json:"operation_id"`
+	Restore     bool   `json:"restore,omitempty"` // the instance is filled from a backup
+}
+
+// limit is how long the work may take.
+func (a createArgs) limit(o Options) time.Duration {
+	if a.Restore {
+		return backupLimit
+	}
+	return o.CreateLimit
 }
 
 // Kind implements river.JobArgs.
@@ -34,8 +44,8 @@ type createWorker struct {
 }
 
 // Timeout implements river.Worker: one attempt may take as long as the whole create, and clean up.
-func (w *createWorker) Timeout(*river.Job[createArgs]) time.Duration {
-	return w.CreateLimit + time.Minute
+func (w *createWorker) Timeout(job *river.Job[createArgs]) time.Duration {
+	return job.Args.limit(w.Options) + time.Minute
 }
 
 // NextRetry implements river.Worker.
@@ -45,14 +55,14 @@ func (w *createWorker) NextRetry(job *river.Job[createArgs]) time.Time {
 
 // Work implements river.Worker. Each step finds what an earlier attempt left and goes on.
 func (w *createWorker) Work(ctx context.Context, job *river.Job[createArgs]) error {
-	c, err := w.begin(ctx, job.Args.OperationID)
+	c, err := w.begin(ctx, job.Args)
 	if errors.Is(err, core.ErrFinished) {
 		return nil
 	}
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	limited, cancel := context.WithTimeout(ctx, w.CreateLimit)
+	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	if err := c.run(limited); err != nil {
 		return w.failed(ctx, job, c, err)
@@ -68,7 +78,7 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return interrupted(ctx, cause)
 	}
-	late := w.Now().After(c.deadline)
+	late := w.Now().After(c.deadline) || job.Args.Restore && job.Attempt >= backupTries
 	if !permanent(cause) && !late {
 		return cause
 	}
@@ -77,7 +87,7 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 		failure = c.gaveUp(cause)
 	}
 	w.Log.Warn("a create failed", "instance", c.instance.ID, "operation", c.steps.operationID, "error", cause)
-	if err := c.steps.do(ctx, "clean up", func() (string, error) { return "", w.Runtime.Remove(ctx, c.instance.ID) }); err != nil {
+	if err := c.steps.do(ctx, "clean up", func() (string, error) { return "", c.cleanUp(ctx) }); err != nil {
 		return interrupted(ctx, fmt.Errorf("clean up after %w: %w", cause, err))
 	}
 	return finish(ctx, w.DB, job, func(tx pgx.Tx) error {
@@ -91,18 +101,47 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 	})
 }
 
-func (w *createWorker) begin(ctx context.Context, operationID string) (*creation, error) {
-	a, err := begin(ctx, w.Options, operationID, w.CreateLimit)
+func (w *createWorker) begin(ctx context.Context, args createArgs) (*creation, error) {
+	limit := args.limit(w.Options)
+	a, err := begin(ctx, w.Options, args.OperationID, limit)
 	if err != nil {
 		return nil, err
 	}
+	c := &creation{attempt: a, limit: limit}
+	if args.Restore {
+		if c.from, err = w.source(ctx, args.OperationID); err != nil {
+			return nil, err
+		}
+	}
 	// Cleaning up ends before that moment.
 	a.initUntil, err = w.Service.InitUntil(ctx, a.instance.ID, a.deadline.Add(time.Hour))
-	return &creation{a}, err
+	return c, err
 }
 
-// creation is one attempt at making an instance.
-type creation struct{ *attempt }
+// source reads the manifest of the backup that a restore is from.
+func (w *createWorker) source(ctx context.Context, operationID string) (*core.Manifest, error) {
+	var args core.RestoreArgs
+	if err := w.Service.Args(ctx, operationID, &args); err != nil {
+		return nil, err
+	}
+	m, err := w.Service.Manifest(ctx, args.BackupID)
+	return &m, err
+}
+
+// creation is one attempt at making an instance, from a backup when it is a restore.
+type creation struct {
+	*attempt
+	limit time.Duration
+	from  *core.Manifest
+}
+
+// cleanUp removes what runs. The volume follows.
+func (c *creation) cleanUp(ctx context.Context) error {
+	if err := c.Runtime.Sweep(ctx, c.steps.operationID); err != nil {
+		return err
+	}
+	return c.Runtime.Remove(ctx, c.instance.ID)
+}
 
 func (c *creation) run(ctx context.Context) error {
 	server := []step{
@@ -117,10 +156,41 @@ func (c *creation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.from != nil {
+		server = append(server,
+			step{"restore the backup of " + c.from.StartedAt.Format(time.RFC3339), c.restore},
+			step{"count every table", c.countRestored},
+			step{"lock the accounts of others", c.lockOthers},
+		)
+	}
 	return c.attempt.run(ctx, append(server, []step{
 		{"make user and database", func(ctx context.Context) (string, error) { return c.provision(ctx, tenant) }},
 		{"log in, write and read as " + tenant.Username, func(ctx context.Context) (string, error) { return "", c.engine.Prove(ctx, c.server, tenant) }},
 	}...))
+}
+
+func (c *creation) restore(ctx context.Context) (string, error) {
+	if err := c.Runtime.Sweep(ctx, c.steps.operationID); err != nil {
+		return "", err
+	}
+	return "", c.restoreParts(ctx, *c.from, c.server, c.secrets)
+}
+
+// lockOthers keeps out those whom the original was shared with: that the copy is for them, too, is for its owner to say.
+func (c *creation) lockOthers(ctx context.Context) (string, error) {
+	locked, err := c.engine.LockAccounts(ctx, c.server, c.secrets, c.instance.Username)
+	if err != nil || len(locked) == 0 {
+		return "", err
+	}
+	return strings.Join(locked, ", ") + ": share the database again to let them in", nil
+}
+
+func (c *creation) countRestored(ctx context.Context) (string, error) {
+	r, err := c.countCopy(ctx, *c.from, c.server, c.secrets)
+	if err != nil {
+		return "", err
+	}
+	return checkCopy(r)
 }
 
 func (c *creation) place(ctx context.Context) (string, error) {
@@ -145,7 +215,7 @@ func (c *creation) place(ctx context.Context) (string, error) {
 	if c.authority, err = c.Service.Authority(ctx); err != nil {
 		return "", err
 	}
-	c.server = engine.Server{Host: host, Port: *c.instance.Port, CA: c.authority.Pool()}
+	c.server = engine.Server{Host: host, Port: *c.instance.Port, CA: c.authority.Pool(), PEM: c.authority.Certificate()}
 	return "", nil
 }
 
@@ -188,13 +258,13 @@ func (c *creation) gaveUp(cause error) core.Explanation {
 	e := sentence(cause)
 	var problem *Problem
 	if errors.As(cause, &problem) {
-		e.Message = fmt.Sprintf("MyDB tried for %s. %s", c.CreateLimit, e.Message)
+		e.Message = fmt.Sprintf("MyDB tried for %s. %s", c.limit, e.Message)
 		return e
 	}
 	e.Reference = xid.New().String()
 	c.Log.Error("a create was given up", "reference", e.Reference, "instance", c.instance.ID, "error", cause)
 	e.Code = core.CodeUnavailable
 	e.Message = fmt.Sprintf("The database did not become usable within %s, so it was removed. Try again; if it happens again, "+
-		"tell an administrator the reference %s.", c.CreateLimit, e.Reference)
+		"tell an administrator the reference %s.", c.limit, e.Reference)
 	return e
 }

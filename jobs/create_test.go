@@ -33,6 +33,7 @@ const (
 	keyEnv    = "MYDB_TEST_WORKER_KEY"
 	crashEnv  = "MYDB_TEST_WORKER_CRASH"  // the call at which it kills itself
 	engineEnv = "MYDB_TEST_WORKER_ENGINE" // its Docker engine; empty means the machine's
+	storeEnv  = "MYDB_TEST_WORKER_STORE"  // where it keeps backups, as MYDB_STORE_URL
 )
 
 func TestMain(m *testing.M) {
@@ -74,10 +75,14 @@ func beWorker() error {
 	}
 	service := core.New(core.Options{
 		DB: pool, Keys: keys, Queue: queue, Engines: allEngines(crash), Catalogue: testCatalogue(find),
-		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
+		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)), Backups: core.Backups{On: true},
 	})
+	backups, err := openStore(ctx, os.Getenv(storeEnv))
+	if err != nil {
+		return err
+	}
 	_, err = jobs.Start(ctx, jobs.Options{
-		DB: pool, Service: service, Runtime: crashingRuntime{runtime, crash}, Log: log, CreateLimit: 2 * time.Minute,
+		DB: pool, Service: service, Runtime: crashingRuntime{runtime, crash}, Store: backups, Log: log, CreateLimit: 2 * time.Minute,
 	})
 	if err != nil {
 		return err
@@ -192,6 +197,7 @@ type site struct {
 	nodes   []*swarm.Runtime // on each node
 	engines []string         // addresses of the nodes' engines; the manager's is first
 	actor   core.Actor
+	store   string // where backups are, as MYDB_STORE_URL
 }
 
 // newSite makes a site on the machine's own engine.
@@ -206,7 +212,7 @@ func newSite(t *testing.T) *site {
 func newSiteOn(t *testing.T, engines ...string) *site {
 	t.Helper()
 	_, appURL := coretest.Database(t)
-	s := &site{t: t, url: appURL, pool: coretest.Pool(t, appURL), engines: engines}
+	s := &site{t: t, url: appURL, pool: coretest.Pool(t, appURL), engines: engines, store: "file://" + t.TempDir()}
 	var err error
 	if s.key, err = crypt.NewKey(); err != nil {
 		t.Fatal(err)
@@ -223,7 +229,7 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts})
+	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts, Backups: core.Backups{On: true}})
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +316,7 @@ func (s *site) worker(crash string) *exec.Cmd { return s.workerOn(s.engines[0], 
 func (s *site) workerOn(host, crash string) *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host)
+	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
 	var out strings.Builder
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {

@@ -31,6 +31,10 @@ func (operationArgs) InsertOpts() river.InsertOpts {
 type plan struct {
 	// limit is how long the operation may take, over all attempts. Then what has not passed counts as a failure.
 	limit time.Duration
+	// tries is after how many attempts any error counts as a failure; zero: only the limit does.
+	tries int
+	// away says that the instance itself is not touched, and may be gone.
+	away bool
 	// steps are what is done, in this order. Each is idempotent and finds what an earlier attempt left.
 	steps func(context.Context, *attempt) ([]step, error)
 	// undo puts back what a failed operation has changed outside the catalogue. May be nil. It is repeated until it works.
@@ -58,6 +62,9 @@ var plans = map[string]plan{
 	"expire":   expirePlan,
 
 	"heal": healPlan,
+
+	"backup": backupPlan,
+	"verify": verifyPlan,
 }
 
 // undoLimit is how long an attempt to undo may take.
@@ -103,8 +110,10 @@ func (w *operationWorker) Work(ctx context.Context, job *river.Job[operationArgs
 func (w *operationWorker) do(ctx context.Context, p plan, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
-	if err := a.open(ctx); err != nil {
-		return err
+	if !p.away {
+		if err := a.open(ctx); err != nil {
+			return err
+		}
 	}
 	all, err := p.steps(ctx, a)
 	if err != nil {
@@ -118,7 +127,8 @@ func (w *operationWorker) failed(ctx context.Context, job *river.Job[operationAr
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return interrupted(ctx, cause)
 	}
-	if !permanent(cause) && !w.Now().After(a.deadline) {
+	tried := p.tries > 0 && job.Attempt >= p.tries
+	if !permanent(cause) && !tried && !w.Now().After(a.deadline) {
 		return cause
 	}
 	w.Log.Warn("an operation failed", "action", job.Args.Action, "instance", a.instance.ID, "operation", a.steps.operationID, "error", cause)
@@ -141,7 +151,11 @@ func (a *attempt) failure(p plan, cause error) core.Explanation {
 	e.Reference = xid.New().String()
 	a.Log.Error("an operation was given up", "reference", e.Reference, "instance", a.instance.ID, "error", cause)
 	e.Code = core.CodeUnavailable
-	e.Message = fmt.Sprintf("This did not work within %s, and MyDB has given up. Your data is where it was. Try again; if it happens again, "+
-		"tell an administrator the reference %s.", p.limit, e.Reference)
+	tried := "within " + p.limit.String()
+	if p.tries > 0 {
+		tried = fmt.Sprintf("in %d attempts", p.tries)
+	}
+	e.Message = fmt.Sprintf("This did not work %s, and MyDB has given up. Your data is where it was. Try again; if it happens again, "+
+		"tell an administrator the reference %s.", tried, e.Reference)
 	return e
 }

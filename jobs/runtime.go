@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -34,6 +35,32 @@ type Runtime interface {
 	// Logs gives the last lines that the instance's server wrote, oldest first, as it wrote them: they may hold secrets. At the end of
 	// ctx it gives what there is. An absent instance has none.
 	Logs(ctx context.Context, instanceID string, lines int) (string, error)
+	// Tool runs a tool in a container on the node that this process is on, with that node's network, until it ends. The container is
+	// gone afterwards. Errors: *engine.ToolError for an exit code that is not 0; the error of the writer or reader that failed.
+	Tool(ctx context.Context, t ToolSpec) error
+	// Scratch runs a server on this node that is no instance: it is not published beyond the node, and nothing starts it again. It
+	// gives the port on the loopback interface, and does not wait for the server.
+	Scratch(ctx context.Context, s ScratchSpec) (port int, err error)
+	// Sweep removes tools and scratch servers of an operation from this node, with their volumes. Absent is success.
+	Sweep(ctx context.Context, operationID string) error
+}
+
+// ToolSpec is a tool to be run for an operation. Stdin and Stdout may be nil.
+type ToolSpec struct {
+	OperationID string
+	Image       string
+	Tool        engine.Tool
+	Stdin       io.Reader
+	Stdout      io.Writer
+}
+
+// ScratchSpec is a throw-away server for an operation.
+type ScratchSpec struct {
+	OperationID string
+	Engine      string
+	Size        engine.Size
+	Recipe      engine.Recipe
+	Secret      []byte
 }
 
 // Node is a machine of the cluster. CPU counts cores, memory is in bytes; the free amounts are what no service has reserved.

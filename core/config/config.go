@@ -31,6 +31,7 @@ type Config struct {
 	PortRange    PortRange     `env:"MYDB_PORT_RANGE" envDefault:"25010-25999"`
 	Publish      string        `env:"MYDB_PUBLISH" envDefault:"host"`
 	KeyFile      string        `env:"MYDB_KEY_FILE"`
+	StoreURL     string        `env:"MYDB_STORE_URL"`
 	Auth         string        `env:"MYDB_AUTH" envDefault:"local"`
 	Catalogue    string        `env:"MYDB_CONFIG"`
 	Log          string        `env:"MYDB_LOG" envDefault:"text"`
@@ -205,6 +206,9 @@ func (c Config) check(told map[string]bool) []error {
 		if u, err := url.Parse(value); value != "" && (err != nil || !strings.HasPrefix(u.Scheme, "postgres") || u.Host == "") {
 			errs = append(errs, fmt.Errorf("%s (its value is a secret) is not an address such as postgres://user:password@host:5432/mydb", name))
 		}
+	}
+	if _, err := c.Store(); c.StoreOn() && err != nil {
+		errs = append(errs, err)
 	}
 	return append(errs, c.checkMail()...)
 }

@@ -59,6 +59,8 @@ type Engine interface {
 	// Lacks says, for each capability that this engine does not have, why. The conformance suite skips it then.
 	Lacks() map[Capability]string
 
+	Archiver
+
 	// Snippets are the ways to connect that the connection card shows. They never hold a password.
 	Snippets(c Card) []Snippet
 }
@@ -187,6 +189,7 @@ type Server struct {
 	Host string // to dial, and the name its certificate must carry
 	Port int
 	CA   *x509.CertPool
+	PEM  []byte // the certificate of that CA as text, for tools
 }
 
 // Tenant is the scientist's side of an instance.

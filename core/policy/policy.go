@@ -30,6 +30,7 @@ type Policy struct {
 	Support []string `yaml:"support"`
 	PHI     PHI      `yaml:"phi"`
 	Delete  Delete   `yaml:"delete"`
+	Backup  Backup   `yaml:"backup"`
 }
 
 // Expiry is for how long databases live when nothing is said, and for how long at most. Zero: without an end.
@@ -104,7 +105,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup()}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -125,11 +126,12 @@ func Read(r io.Reader) (Site, error) {
 	if len(s.Policy.Support) == 0 {
 		s.Policy.Support = defaultSupport
 	}
+	s.Policy.Backup.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	var errs []error
+	errs := []error{p.Backup.check()}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}

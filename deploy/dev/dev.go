@@ -54,6 +54,13 @@ func (d *Mode) Prepare(ctx context.Context) error {
 	if err := d.lock(); err != nil {
 		return err
 	}
+	if d.Config.StoreURL == "" {
+		folder, err := filepath.Abs(d.path("backups"))
+		if err != nil {
+			return err
+		}
+		d.Config.StoreURL = "file://" + folder
+	}
 	if d.Config.KeyFile == "" {
 		d.Config.KeyFile = d.path("key")
 		if _, err := d.keep("key", crypt.NewKey); err != nil {

@@ -102,6 +102,19 @@ func (n *Nothing) Volumes(context.Context) ([]core.ClusterThing, error) {
 // Logs implements jobs.Runtime. What does not run writes nothing.
 func (*Nothing) Logs(context.Context, string, int) (string, error) { return "", nil }
 
+// Tool implements jobs.Runtime. There are no programs.
+func (*Nothing) Tool(context.Context, jobs.ToolSpec) error {
+	return errors.New("nowhere has no programs")
+}
+
+// Scratch implements jobs.Runtime.
+func (*Nothing) Scratch(context.Context, jobs.ScratchSpec) (int, error) {
+	return 0, errors.New("nowhere has no servers")
+}
+
+// Sweep implements jobs.Runtime.
+func (*Nothing) Sweep(context.Context, string) error { return nil }
+
 // Specs is what the runtime was last asked to run, by instance.
 func (n *Nothing) Specs() map[string]jobs.Spec {
 	n.mu.Lock()

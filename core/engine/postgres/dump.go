@@ -1,0 +1,226 @@
+package postgres
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// lockWait is how long pg_dump waits for a table that somebody holds exclusively, in milliseconds.
+const lockWait = 5 * 60 * 1000
+
+// accountsTrailer is the last thing that pg_dumpall writes.
+const accountsTrailer = "-- PostgreSQL database cluster dump complete"
+
+// dumpSettings keep the transaction that holds the moment of a backup from being ended, whatever the owner has set.
+var dumpSettings = map[string]string{
+	"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "0", "default_transaction_isolation": "read committed",
+	"search_path": "pg_catalog", "row_security": "off", "application_name": "mydb backup",
+}
+
+// dump is a backup. Each database is dumped and counted in one exported snapshot of its own: within a database everything is of one
+// moment; the moments of several databases are a few milliseconds apart, and that of the roles is later.
+type dump struct {
+	server   engine.Server
+	password string
+	run      engine.RunTool
+	parts    []engine.Part
+	held     map[string]*held // by file
+}
+
+// held is a transaction that keeps a snapshot.
+type held struct {
+	conn     *pgx.Conn
+	tx       pgx.Tx
+	snapshot string
+}
+
+// Dump implements engine.Archiver.
+func (e Engine) Dump(ctx context.Context, s engine.Server, secrets engine.Secrets, run engine.RunTool) (engine.Dump, error) {
+	d := &dump{server: s, password: secrets.Admin, run: run, held: map[string]*held{}}
+	names, err := d.databases(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the databases: %w", err)
+	}
+	d.parts = []engine.Part{{File: "accounts.sql", Kind: engine.PartAccounts, Command: accountsTool(s, secrets).Command}}
+	for n, name := range names {
+		p := engine.Part{File: strconv.Itoa(n+1) + ".dump", Kind: engine.PartDatabase, Database: name}
+		if d.held[p.File], err = d.hold(ctx, name); err != nil {
+			d.Close()
+			return nil, fmt.Errorf("begin the backup of %s: %w", name, err)
+		}
+		p.Command = dumpTool(s, secrets, name, d.held[p.File].snapshot).Command
+		d.parts = append(d.parts, p)
+	}
+	return d, nil
+}
+
+// databases lists those that hold anything: the one that every server has counts when somebody has made a table there.
+func (d *dump) databases(ctx context.Context) (names []string, err error) {
+	admin := login{user: AdminUser, password: d.password, database: maintenanceDB, settings: dumpSettings}
+	err = withConn(ctx, d.server, admin, func(conn *pgx.Conn) error {
+		names, err = userDatabases(ctx, conn)
+		return err
+	})
+	return names, err
+}
+
+func userDatabases(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	rows, err := conn.Query(ctx, `select datname from pg_database where not datistemplate and datallowconn and (datname <> $1
+		or exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+			and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid and x.deptype = 'e')))
+		order by datname`, maintenanceDB)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+func (d *dump) hold(ctx context.Context, database string) (*held, error) {
+	conn, err := dial(ctx, d.server, login{user: AdminUser, password: d.password, database: database, settings: dumpSettings})
+	if err != nil {
+		return nil, err
+	}
+	h := &held{conn: conn}
+	h.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err == nil {
+		err = h.tx.QueryRow(ctx, "select pg_export_snapshot()").Scan(&h.snapshot)
+	}
+	if err != nil {
+		hangUp(conn)
+		return nil, err
+	}
+	return h, nil
+}
+
+// Parts implements engine.Dump.
+func (d *dump) Parts() []engine.Part { return d.parts }
+
+// Write implements engine.Dump.
+func (d *dump) Write(ctx context.Context, p engine.Part, w io.Writer) error {
+	secrets := engine.Secrets{Admin: d.password}
+	if p.Kind == engine.PartAccounts {
+		filter := &accountsFilter{to: bufio.NewWriter(w)}
+		if err := d.run(ctx, accountsTool(d.server, secrets), nil, filter); err != nil {
+			return err
+		}
+		return filter.end()
+	}
+	return d.run(ctx, dumpTool(d.server, secrets, p.Database, d.held[p.File].snapshot), nil, w)
+}
+
+// Contents implements engine.Dump.
+func (d *dump) Contents(ctx context.Context, checksumBelow int64) (engine.Contents, error) {
+	c := engine.Contents{Exact: true, Databases: []engine.ContentDatabase{}}
+	for _, p := range d.parts[1:] {
+		database, err := contents(ctx, d.held[p.File].tx, p.Database, checksumBelow)
+		if err != nil {
+			return c, fmt.Errorf("count the tables of %s: %w", p.Database, err)
+		}
+		c.Databases = append(c.Databases, database)
+	}
+	return c, serverFacts(ctx, d.server, d.password, &c)
+}
+
+// Close implements engine.Dump.
+func (d *dump) Close() {
+	for _, h := range d.held {
+		hangUp(h.conn)
+	}
+}
+
+// tool is a program of PostgreSQL with a way to log in as MyDB's admin, over TLS and to the right server only.
+func tool(s engine.Server, secrets engine.Secrets, database string, command ...string) engine.Tool {
+	connection := fmt.Sprintf("host='%s' port=%d user=%s dbname='%s' sslmode=verify-full sslrootcert=%s/ca.crt passfile=%[5]s/pgpass connect_timeout=20 application_name='mydb backup'",
+		escape(s.Host), s.Port, AdminUser, escape(database), engine.ToolDir)
+	return engine.Tool{
+		Command: append(command, "--no-password", "--dbname="+connection),
+		Env:     []string{"PGOPTIONS=-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c log_statement=none -c log_min_error_statement=panic"},
+		Files: map[string][]byte{
+			"ca.crt": s.PEM,
+			"pgpass": []byte("*:*:*:" + AdminUser + ":" + secrets.Admin + "\n"), // MyDB's own passwords hold no colon and no backslash
+		},
+	}
+}
+
+// escape makes a value of a connection string.
+func escape(value string) string { return strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) }
+
+// dumpTool writes what compresses best: MyDB compresses itself, several times as fast as the tool's own default.
+func dumpTool(s engine.Server, secrets engine.Secrets, database, snapshot string) engine.Tool {
+	return tool(s, secrets, database, "pg_dump", "--format=custom", "--compress=0", "--snapshot="+snapshot, "--lock-wait-timeout="+strconv.Itoa(lockWait))
+}
+
+func accountsTool(s engine.Server, secrets engine.Secrets) engine.Tool {
+	t := tool(s, secrets, maintenanceDB, "pg_dumpall", "--roles-only", "--no-comments")
+	return t
+}
+
+// ownRoles are accounts that every server has already.
+var ownRoles = []string{AdminUser, ProbeUser, ReplicationUser}
+
+// accountsFilter passes on what pg_dumpall writes but for MyDB's own accounts, and for what only psql understands.
+type accountsFilter struct {
+	to       *bufio.Writer
+	line     bytes.Buffer
+	complete bool
+}
+
+func (f *accountsFilter) Write(p []byte) (int, error) {
+	for _, b := range p {
+		f.line.WriteByte(b)
+		if b != '\n' {
+			continue
+		}
+		if err := f.pass(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (f *accountsFilter) pass() error {
+	line := f.line.String()
+	f.line.Reset()
+	f.complete = f.complete || strings.HasPrefix(line, accountsTrailer)
+	if strings.HasPrefix(line, `\`) || ownRole(line) {
+		return nil
+	}
+	_, err := f.to.WriteString(line)
+	return err
+}
+
+// ownRole tells a statement that makes or changes one of MyDB's own accounts.
+func ownRole(line string) bool {
+	for _, role := range ownRoles {
+		for _, verb := range []string{"CREATE ROLE ", "ALTER ROLE "} {
+			rest, found := strings.CutPrefix(line, verb+role)
+			if found && strings.IndexAny(rest, "; ") == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// end refuses what broke off before pg_dumpall had written its last line.
+func (f *accountsFilter) end() error {
+	if f.line.Len() > 0 {
+		if err := f.pass(); err != nil {
+			return err
+		}
+	}
+	if !f.complete {
+		return errors.New("pg_dumpall ended without its last line")
+	}
+	return f.to.Flush()
+}

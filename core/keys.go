@@ -1,0 +1,29 @@
+package core
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/mydb-project/mydb/core/crypt"
+)
+
+// Backups is how a site makes backups.
+type Backups struct {
+	On     bool     // there is a store
+	Escrow []string // public keys of age that open backups beside MyDB's own
+	// AtOnce is how many may be made at the same moment in the whole site; default: 4.
+	AtOnce int
+}
+
+// SealArchive compresses and encrypts what is written to the archive. keys are the public keys of those who can open it.
+func (s *Service) SealArchive(w io.Writer) (archive *crypt.ArchiveWriter, keys []string, err error) {
+	r, err := s.keys.Recipients(s.backups.Escrow)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypt a backup: %w", err)
+	}
+	archive, err = r.Archive(w)
+	return archive, r.IDs(), err
+}
+
+// OpenArchive reads what SealArchive has written.
+func (s *Service) OpenArchive(r io.Reader) (io.ReadCloser, error) { return s.keys.OpenArchive(r) }

@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Backup is how backups are made and for how long they are kept.
+type Backup struct {
+	// Timezone is that of windows and schedules, such as Europe/Zurich; default: UTC.
+	Timezone string `yaml:"timezone"`
+	// Window is when scheduled backups of databases begin that have no window of their own, such as 01:00-05:00.
+	Window string `yaml:"window"`
+	// AtOnce is how many scheduled backups are under way at the same moment in the whole site.
+	AtOnce int `yaml:"at_once"`
+	// Escrow lists public keys of age that open backups, too. Their private keys are kept offline.
+	Escrow []string `yaml:"escrow"`
+	// Verify is whether each backup is restored and counted after it was made; default: yes.
+	Verify *bool `yaml:"verify"`
+	Keep   Keep  `yaml:"keep"`
+}
+
+// Keep is how many backups are kept: the newest ones, and the newest of each of the last days, weeks, months and years that have one.
+type Keep struct {
+	Last    int `yaml:"last"`
+	Daily   int `yaml:"daily"`
+	Weekly  int `yaml:"weekly"`
+	Monthly int `yaml:"monthly"`
+	Yearly  int `yaml:"yearly"`
+}
+
+// DefaultBackup is what a site has that says nothing.
+func DefaultBackup() Backup {
+	var b Backup
+	b.fill()
+	return b
+}
+
+func (b *Backup) fill() {
+	if b.Timezone == "" {
+		b.Timezone = "UTC"
+	}
+	if b.Window == "" {
+		b.Window = "01:00-05:00"
+	}
+	if b.AtOnce == 0 {
+		b.AtOnce = 4
+	}
+	if b.Verify == nil {
+		yes := true
+		b.Verify = &yes
+	}
+	if b.Keep == (Keep{}) {
+		b.Keep = Keep{Last: 3, Daily: 7, Weekly: 4, Monthly: 6}
+	}
+}
+
+// Location is the time zone. It is loaded when the file is read, so it is there.
+func (b Backup) Location() *time.Location {
+	l, err := time.LoadLocation(b.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return l
+}
+
+func (b Backup) check() error {
+	var errs []error
+	if _, err := time.LoadLocation(b.Timezone); err != nil {
+		errs = append(errs, fmt.Errorf("policy.backup.timezone: %q is no time zone such as Europe/Zurich", b.Timezone))
+	}
+	if _, _, err := ParseWindow(b.Window); b.Window != "" && err != nil {
+		errs = append(errs, fmt.Errorf("policy.backup.window: %w", err))
+	}
+	if b.AtOnce < 0 || b.AtOnce > 1000 {
+		errs = append(errs, errors.New("policy.backup.at_once: write 1 to 1000"))
+	}
+	k := b.Keep
+	if min(k.Last, k.Daily, k.Weekly, k.Monthly, k.Yearly) < 0 {
+		errs = append(errs, errors.New("policy.backup.keep: numbers are 0 or more"))
+	}
+	for _, key := range b.Escrow {
+		if !strings.HasPrefix(key, "age1") {
+			errs = append(errs, fmt.Errorf("policy.backup.escrow: %q is no public key of age (age1...)", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ParseWindow reads a span of a day such as 22:00-04:00, and gives its start since midnight and its length.
+func ParseWindow(text string) (start, length time.Duration, err error) {
+	from, to, ok := strings.Cut(text, "-")
+	a, errA := time.Parse("15:04", from)
+	b, errB := time.Parse("15:04", to)
+	if !ok || errA != nil || errB != nil || from == to {
+		return 0, 0, fmt.Errorf("%q is no span of a day such as 01:00-05:00", text)
+	}
+	start = time.Duration(a.Hour())*time.Hour + time.Duration(a.Minute())*time.Minute
+	end := time.Duration(b.Hour())*time.Hour + time.Duration(b.Minute())*time.Minute
+	if length = end - start; length < 0 {
+		length += 24 * time.Hour
+	}
+	return start, length, nil
+}

@@ -1,0 +1,114 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/xid"
+)
+
+// VerifyBackup restores a backup into a throw-away server and counts every table there.
+type VerifyBackup struct {
+	On
+	Backup string `json:"-" path:"id"`
+}
+
+func (VerifyBackup) action() string { return "verify" }
+
+// Item says which backup is meant.
+func (c *VerifyBackup) Item(backup string) { c.Backup = backup }
+
+func (c VerifyBackup) subject() string { return c.Database + "/" + c.Backup }
+
+// VerifyArgs is what the worker needs to know.
+type VerifyArgs struct {
+	BackupID string `json:"backup_id"`
+}
+
+// everyState is that of all instances with backups, also of those that ended.
+var everyState = []State{StateCreating, StateReady, StateStopped, StateRestoring, StateDeleting, StateTrashed, StateDeleted}
+
+func (c VerifyBackup) prepare(s *Service, _ Actor) (decision, error) {
+	if !s.backups.On {
+		return nil, noStore()
+	}
+	return change{
+		on: c.Database, kind: "verify", states: everyState,
+		args: func(Instance) any { return VerifyArgs{BackupID: c.Backup} },
+		write: func(ctx context.Context, s *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
+			b, err := s.backupOf(ctx, tx, i, c.Backup)
+			if err != nil {
+				return err
+			}
+			return b.usable()
+		},
+		audit: map[string]any{"backup": c.Backup},
+	}, nil
+}
+
+// usable refuses a backup that cannot be read.
+func (b Backup) usable() error {
+	switch b.State {
+	case BackupRunning:
+		return Errorf(CodeBusy, "The backup %s is still being made. Wait until it is done.", b.ID)
+	case BackupFailed:
+		return Errorf(CodeGone, "The backup %s failed, so there is nothing to read. Choose another one.", b.ID)
+	case BackupExpired:
+		return Errorf(CodeGone, "The backup %s has expired: its time in the store is over. Choose another one.", b.ID)
+	}
+	return nil
+}
+
+// startVerify asks for the verification of a backup that was just made, in the same transaction.
+func (s *Service) startVerify(ctx context.Context, tx pgx.Tx, i Instance, backupID string) error {
+	args, err := json.Marshal(VerifyArgs{BackupID: backupID})
+	if err != nil {
+		return err
+	}
+	id := xid.New().String()
+	tag, err := tx.Exec(ctx, `insert into operations (id, instance_id, kind, requested_by, door, args) values ($1, $2, 'verify', $3, $4, $5)
+		on conflict (instance_id) where finished_at is null and kind = 'verify' do nothing`, id, i.ID, systemPerson, DoorSystem, string(args))
+	if err != nil {
+		return fmt.Errorf("insert the verification: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return nil // one of an earlier backup goes on; the next round finds this one
+	}
+	return s.queue.Enqueue(ctx, tx, Job{Kind: "verify", OperationID: id, InstanceID: i.ID})
+}
+
+// FinishVerify records the end of a verification. receipt is nil when it did not come to counting.
+func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID string, i Instance, backupID string, receipt *BackupReceipt, failure *Explanation) error {
+	if receipt != nil {
+		text, err := json.Marshal(receipt)
+		if err != nil {
+			return fmt.Errorf("encode the receipt: %w", err)
+		}
+		_, err = tx.Exec(ctx, `update backups set receipt = $2, verified_at = case when $3 then $4::timestamptz else verified_at end,
+			state = case when $3 and state = 'done' then 'verified' when not $3 and state = 'verified' then 'done' else state end where id = $1`,
+			backupID, string(text), receipt.OK && failure == nil, s.now())
+		if err != nil {
+			return fmt.Errorf("keep the receipt: %w", err)
+		}
+	}
+	if failure != nil {
+		err := s.notify(ctx, tx, Notification{
+			News: newsOfFailure("verification of a backup", *failure), InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToAdmins},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.finishOperation(ctx, tx, operationID, i, failure)
+}
+
+// SizeOnDisk is how many bytes an instance had when it was measured last; 0 when it was not.
+func (s *Service) SizeOnDisk(ctx context.Context, instanceID string) (bytes int64) {
+	err := s.db.QueryRow(ctx, "select coalesce(bytes, 0) from samples where instance_id = $1 and bytes is not null order by at desc limit 1", instanceID).Scan(&bytes)
+	if err != nil && !notFound(err) {
+		s.log.Warn("the size of an instance could not be read", "instance", instanceID, "error", err)
+	}
+	return bytes
+}

@@ -1,0 +1,332 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"path"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// How a backup is made: in at most so long, tried so often, and with checksums of tables up to this size.
+const (
+	backupLimit    = 24 * time.Hour
+	backupTries    = 3
+	checksumBelow  = 64 << 20
+	partSuffix     = ".zst.age"
+	manifestObject = "manifest.json"
+)
+
+var backupPlan = plan{
+	limit: backupLimit, tries: backupTries,
+	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		b, err := a.Service.BackupOfOperation(ctx, a.steps.operationID)
+		if err != nil {
+			return nil, err
+		}
+		a.backup = &backup{attempt: a, id: b.ID}
+		return a.backup.work(), nil
+	},
+	undo: func(ctx context.Context, a *attempt) error {
+		if a.backup == nil {
+			return nil
+		}
+		return a.backup.undo(ctx)
+	},
+	finish: func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error {
+		return a.Service.FinishBackup(ctx, tx, a.steps.operationID, a.instance, a.backup.made(), failure)
+	},
+}
+
+// backup is one attempt at a backup. What an earlier attempt has left in the store is written over.
+type backup struct {
+	*attempt
+	id       string
+	manifest core.Manifest
+	text     []byte // of the manifest, once it is in the store and everything was read back
+}
+
+func (b *backup) work() []step {
+	return []step{
+		{"write the backup into the store", b.write},
+		{"read it back and check it", b.readBack},
+		{"write its manifest", b.finish},
+	}
+}
+
+func (b *backup) folder() string { return path.Join(b.instance.ID, b.id) }
+
+// tools runs tools in containers of the instance's own image.
+func (a *attempt) tools(image string) engine.RunTool {
+	return func(ctx context.Context, t engine.Tool, stdin io.Reader, stdout io.Writer) error {
+		err := a.Runtime.Tool(ctx, ToolSpec{OperationID: a.steps.operationID, Image: image, Tool: t, Stdin: stdin, Stdout: stdout})
+		var ended *engine.ToolError
+		if errors.As(err, &ended) {
+			ended.Stderr = core.MaskSecrets(ended.Stderr)
+		}
+		return err
+	}
+}
+
+func (b *backup) write(ctx context.Context) (string, error) {
+	if err := b.Runtime.Sweep(ctx, b.attempt.steps.operationID); err != nil {
+		return "", err
+	}
+	b.manifest = core.Manifest{Format: core.ManifestFormat, BackupID: b.id, StartedAt: b.Now().UTC(), Instance: core.ManifestOf(b.instance), Packing: core.Packing}
+	dump, err := b.engine.Dump(ctx, b.server, b.secrets, b.tools(b.instance.Image))
+	if err != nil {
+		return "", fmt.Errorf("begin the backup: %w", err)
+	}
+	defer dump.Close()
+	expected := b.Service.SizeOnDisk(ctx, b.instance.ID)
+	for _, p := range dump.Parts() {
+		part, err := b.writePart(ctx, dump, p, expected)
+		if err != nil {
+			return "", problemOf(p, err)
+		}
+		b.manifest.Parts = append(b.manifest.Parts, part)
+	}
+	if b.manifest.Contents, err = dump.Contents(ctx, checksumBelow); err != nil {
+		return "", fmt.Errorf("count what the backup holds: %w", err)
+	}
+	b.manifest.FinishedAt = b.Now().UTC()
+	return fmt.Sprintf("%s in %s", units.BytesSize(float64(b.size())), counted(len(b.manifest.Parts), "part")), nil
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// storeProblem is what people read of a store that does not do what it should.
+func storeProblem(message string, err error) error {
+	return &Problem{Cause: CauseEngine, Message: message + " An administrator must look at it.", Detail: core.MaskSecrets(err.Error()), Err: err}
+}
+
+// problemOf puts the end of a tool into words.
+func problemOf(p engine.Part, err error) error {
+	var ended *engine.ToolError
+	if !errors.As(err, &ended) {
+		return err
+	}
+	what := "the accounts"
+	if p.Database != "" {
+		what = "the database " + p.Database
+	} else if p.Kind == engine.PartAll {
+		what = "the databases"
+	}
+	return &Problem{Cause: CauseData, Message: fmt.Sprintf("%s of %s ended with exit code %d.", ended.Tool, what, ended.ExitCode), Detail: ended.Stderr, Err: err}
+}
+
+// writePart is the stream of a backup: tool, compression, encryption, hash, upload. It takes as much memory whatever the size. The
+// object gets its name only after the tool has ended well and everything has arrived.
+func (b *backup) writePart(ctx context.Context, dump engine.Dump, p engine.Part, expected int64) (core.ManifestPart, error) {
+	out := core.ManifestPart{Part: p, Object: p.File + partSuffix}
+	read, write := io.Pipe()
+	uploaded := make(chan error, 1)
+	go func() {
+		err := b.Store.Put(ctx, path.Join(b.folder(), out.Object), read, expected)
+		_ = read.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // a tool that is still writing learns of it
+		uploaded <- err
+	}()
+	sealed := &counter{w: write, hash: sha256.New()}
+	plain, err := b.pack(ctx, dump, p, sealed)
+	_ = write.CloseWithError(err) // nil is the end of the object
+	if putErr := <-uploaded; putErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe)) {
+		return out, storeProblem("MyDB could not write into the store of backups.", putErr)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Size, out.SHA256, out.Plain = sealed.n, sealed.sum(), plain
+	return out, nil
+}
+
+func (b *backup) pack(ctx context.Context, dump engine.Dump, p engine.Part, to io.Writer) (plain int64, err error) {
+	archive, keys, err := b.Service.SealArchive(to)
+	if err != nil {
+		return 0, err
+	}
+	b.manifest.Keys = keys
+	in := &counter{w: archive}
+	if err := dump.Write(ctx, p, in); err != nil {
+		return in.n, err
+	}
+	return in.n, archive.Close()
+}
+
+// counter counts, and hashes, what goes through.
+type counter struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	if c.hash != nil {
+		c.hash.Write(p[:n])
+	}
+	return n, err
+}
+
+func (c *counter) sum() string { return hex.EncodeToString(c.hash.Sum(nil)) }
+
+func (b *backup) size() (n int64) {
+	for _, p := range b.manifest.Parts {
+		n += p.Size
+	}
+	return n
+}
+
+// readBack reads every part from the store: its size and hash must be those that were written, it must open with the key, and the
+// engine's own tool must read it to its end.
+func (b *backup) readBack(ctx context.Context) (string, error) {
+	for _, p := range b.manifest.Parts {
+		err := b.openPart(ctx, b.folder(), p, func(data io.Reader) error {
+			return b.engine.CheckPart(ctx, b.server, b.secrets, p.Part, data, b.tools(b.instance.Image))
+		})
+		if err != nil {
+			return "", problemOf(p.Part, fmt.Errorf("read %s back: %w", p.Object, err))
+		}
+	}
+	return "", nil
+}
+
+// openPart gives what a part holds to use, and compares its size and hash. Nothing that use did counts before openPart returns.
+func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPart, use func(io.Reader) error) error {
+	object, err := a.Store.Get(ctx, path.Join(folder, p.Object))
+	if errors.Is(err, ErrNoObject) {
+		return &Problem{Cause: CauseData, Permanent: true, Err: err, Message: "A part of the backup is not in the store any more: " + p.Object + ". Choose another backup."}
+	}
+	if err != nil {
+		return storeProblem("MyDB could not read from the store of backups.", err)
+	}
+	defer object.Close()
+	sealed := &counter{w: io.Discard, hash: sha256.New()}
+	raw := io.TeeReader(object, sealed)
+	plain, err := a.Service.OpenArchive(raw)
+	if err != nil {
+		return &Problem{Cause: CauseData, Message: p.Object + " cannot be opened.", Detail: err.Error(), Err: err}
+	}
+	defer plain.Close()
+	whole := &watchedReader{r: plain}
+	if err := use(whole); err != nil {
+		if whole.err != nil {
+			return spoilt(p, whole.err)
+		}
+		return err
+	}
+	rest, err := io.Copy(io.Discard, whole)
+	if err != nil {
+		return spoilt(p, err)
+	}
+	if rest > 0 {
+		return spoilt(p, fmt.Errorf("%d bytes were left unread", rest))
+	}
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return err
+	}
+	if sealed.n != p.Size || sealed.sum() != p.SHA256 {
+		return spoilt(p, fmt.Errorf("%d bytes with the hash %s, and not %d with %s", sealed.n, sealed.sum(), p.Size, p.SHA256))
+	}
+	return nil
+}
+
+// spoilt says that what is in the store is not what was written.
+func spoilt(p core.ManifestPart, err error) error {
+	return &Problem{Cause: CauseData, Message: p.Object + " in the store is not what was written: it was changed or cut off.", Detail: err.Error(), Err: err}
+}
+
+// watchedReader keeps the error of its reader, which a tool that is fed with it would hide.
+type watchedReader struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}
+
+// finish writes the manifest: from now on there is a backup.
+func (b *backup) finish(ctx context.Context) (string, error) {
+	text, err := json.MarshalIndent(b.manifest, "", " ")
+	if err != nil {
+		return "", fmt.Errorf("encode the manifest: %w", err)
+	}
+	key := path.Join(b.folder(), manifestObject)
+	if err := b.Store.Put(ctx, key, bytes.NewReader(text), int64(len(text))); err != nil {
+		return "", storeProblem("MyDB could not write the manifest into the store of backups.", err)
+	}
+	r, err := b.Store.Get(ctx, key)
+	if err != nil {
+		return "", fmt.Errorf("read the manifest back: %w", err)
+	}
+	defer r.Close()
+	read, err := io.ReadAll(io.LimitReader(r, int64(len(text))+1))
+	if err != nil {
+		return "", fmt.Errorf("read the manifest back: %w", err)
+	}
+	if !bytes.Equal(read, text) {
+		return "", errors.New("the manifest is not in the store as it was written")
+	}
+	b.text = text
+	return "", nil
+}
+
+func (b *backup) made() *core.MadeBackup {
+	if b == nil || b.text == nil {
+		return nil
+	}
+	sum := sha256.Sum256(b.text)
+	return &core.MadeBackup{
+		ID: b.id, Manifest: b.manifest, Text: b.text, SHA256: hex.EncodeToString(sum[:]), Size: b.size(), Location: b.Store.Location(b.folder()),
+	}
+}
+
+// undo takes away what a backup that failed has left.
+func (b *backup) undo(ctx context.Context) error {
+	if err := b.Runtime.Sweep(ctx, b.attempt.steps.operationID); err != nil {
+		return err
+	}
+	if err := removeFolder(ctx, b.Store, b.folder()); err != nil {
+		// The store may be what failed. What stays there has no manifest, and is found by the list of orphans.
+		b.Log.Warn("what a failed backup has left could not be removed", "backup", b.id, "error", err)
+	}
+	return nil
+}
+
+// removeFolder takes a backup out of the store, its manifest first: without it there is no backup.
+func removeFolder(ctx context.Context, s Store, folder string) error {
+	if err := s.Remove(ctx, path.Join(folder, manifestObject)); err != nil {
+		return err
+	}
+	for o, err := range s.List(ctx, folder) {
+		if err == nil {
+			err = s.Remove(ctx, o.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,310 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/config"
+	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/jobs"
+	backupstore "github.com/mydb-project/mydb/jobs/store"
+)
+
+func openStore(ctx context.Context, address string) (jobs.Store, error) {
+	where, err := config.Config{StoreURL: address}.Store()
+	if err != nil {
+		return nil, err
+	}
+	return backupstore.Open(ctx, where)
+}
+
+// backup makes a backup of a database and gives it as it is when its operation has ended.
+func (s *site) backup(name string) (core.Backup, core.Operation) {
+	s.t.Helper()
+	o := s.do(core.MakeBackup{On: core.On{Database: name}})
+	b, err := s.service.BackupOfOperation(s.t.Context(), o.ID)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b, o
+}
+
+// verified waits until a backup was verified.
+func (s *site) verified(id string) core.Backup {
+	s.t.Helper()
+	var b core.Backup
+	s.eventually("the backup is verified", func() error {
+		list, _, err := s.service.Backups(s.t.Context(), s.actor, "genomes", core.Page{})
+		if err != nil {
+			return err
+		}
+		for _, one := range list {
+			if b = one; b.ID == id && b.State == core.BackupVerified {
+				return nil
+			}
+		}
+		return fmt.Errorf("it is %s: %+v", b.State, b.Receipt)
+	})
+	return b
+}
+
+// restored restores the newest backup and gives the new instance with its password.
+func (s *site) restored(as string) (core.Instance, core.Credentials) {
+	s.t.Helper()
+	o := s.do(core.Restore{On: core.On{Database: "genomes"}, As: as})
+	if o.State != core.OperationDone {
+		s.t.Fatalf("restore ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+	}
+	return s.instance(as), s.collect(as)
+}
+
+// sample is a PostgreSQL database with what tends to get lost.
+const sample = `drop table genes;
+create type mood as enum ('happy', 'sad');
+create domain positive as int check (value > 0);
+create table genes (id bigint generated always as identity primary key, name text not null unique, found date default '2026-01-01', length positive,
+	half numeric generated always as (length / 2.0) stored, tags text[], info jsonb, mood mood, raw bytea, at timestamptz default now());
+insert into genes (name, length, tags, info, mood, raw) select 'gene ' || i, i, array['a', 'b' || i], jsonb_build_object('i', i), 'happy', decode(md5(i::text), 'hex') from generate_series(1, 1000) i;
+create table empty (x int);
+create table "Sträuße und ""Blumen""" ("größe" int, "select" text);
+insert into "Sträuße und ""Blumen""" values (1, 'rot'), (2, null);
+create table parts (day date, n int) partition by range (day);
+create table parts_2026 partition of parts for values from ('2026-01-01') to ('2027-01-01');
+create table parts_rest partition of parts default;
+insert into parts select date '2025-12-01' + i, i from generate_series(1, 100) i;
+create view happy as select * from genes where mood = 'happy';
+create function twice(i int) returns int language sql immutable as 'select 2 * i';
+create index on genes (twice(length));
+create sequence counters start 100;
+select nextval('counters');
+create function note() returns trigger language plpgsql as $$ begin insert into empty values (new.id); return new; end $$;
+create trigger noted after insert on genes for each row when (new.name = 'never') execute function note();
+create extension if not exists pg_trgm;
+select lo_from_bytea(0, 'a large object');
+comment on table genes is 'of the 2026 cohort';
+create table secret (x int); alter table secret enable row level security; insert into secret values (7);
+`
+
+// TestBackupOfPostgres takes a rich database through a backup, its verification and a restore, in which everything is equal.
+func TestBackupOfPostgres(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, cred := s.made("genomes")
+	s.execute(i, cred, sample)
+	s.must(core.Share{On: core.On{Database: "genomes"}, With: s.colleague("grace"), Right: core.RightRead})
+	b, o := s.backup("genomes")
+	if o.State != core.OperationDone || b.State != core.BackupDone && b.State != core.BackupVerified {
+		t.Fatalf("backup ended as %s: %+v %+v, %+v", o.State, o.Error, o.Steps, b)
+	}
+	if b.Contents == nil || b.Contents.Tables != 7 || !b.Contents.Exact || value(b.Size) == 0 || len(value(b.SHA256)) != 64 {
+		t.Errorf("backup %+v with contents %+v", b, b.Contents)
+	}
+	b = s.verified(b.ID)
+	if !b.Receipt.OK || b.Receipt.Tables != 7 || b.Receipt.Checked != 6 {
+		t.Errorf("receipt %+v", b.Receipt)
+	}
+	s.nothingInTheClear("BRCA", "gene 1", cred.Password)
+	s.execute(i, cred, "drop table genes cascade; truncate parts") // what a restore is for
+	copied, cred2 := s.restored("genomes-copy")
+	if copied.Database != "genomes" || copied.Username != "genomes" || cred2.Password == cred.Password {
+		t.Errorf("restored as %+v", copied)
+	}
+	for query, want := range map[string]string{
+		"select count(*), sum(half) from happy":                                                                           "1000 250250.00000000000000000000",
+		"select twice(21), nextval('counters')":                                                                           "42 101",
+		"select count(*) from parts_rest":                                                                                 "30",
+		`select sum("größe") from "Sträuße und ""Blumen"""`:                                                               "3",
+		"select obj_description('genes'::regclass)":                                                                       "of the 2026 cohort",
+		"select convert_from(lo_get(oid), 'utf8') from pg_largeobject_metadata":                                           "a large object",
+		"select tgname from pg_trigger where tgrelid = 'genes'::regclass":                                                 "noted",
+		"select relrowsecurity from pg_class where relname = 'secret'":                                                    "t",
+		"select string_agg(tableowner, ',') from (select distinct tableowner from pg_tables where schemaname = 'public')": "genomes",
+		"select rolcanlogin from pg_roles where rolname like 'grace%'":                                                    "f",
+	} {
+		if got := s.ask(copied, cred2, query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	s.execute(copied, cred2, "insert into genes (name) values ('new')")
+}
+
+// TestBackupOfEachEngine restores what was written before the backup, and not what was written after.
+func TestBackupOfEachEngine(t *testing.T) {
+	for name, client := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			offer, _ := s.service.Catalogue().Offer(name)
+			if len(offer.Offered()) == 0 {
+				t.Skipf("this machine has no image of %s", name)
+			}
+			s.worker("")
+			r := s.create(core.Create{Engine: name})
+			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+				t.Fatalf("create ended as %+v: %+v", o, o.Error)
+			}
+			i, cred := s.instance("genomes"), s.collect("genomes")
+			for range 3 {
+				if err := client.put(t.Context(), i, cred); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, o := s.backup("genomes")
+			if o.State != core.OperationDone {
+				t.Fatalf("backup ended as %s: %+v %+v", o.State, o.Error, o.Steps)
+			}
+			b = s.verified(b.ID)
+			if b.Receipt.Rows != 3 || b.Contents.Rows != 3 {
+				t.Errorf("receipt %+v of contents %+v", b.Receipt, b.Contents)
+			}
+			if err := client.put(t.Context(), i, cred); err != nil {
+				t.Fatal(err)
+			}
+			copied, cred2 := s.restored("genomes-copy")
+			if n, err := client.count(t.Context(), copied, cred2); n != 3 || err != nil {
+				t.Errorf("%d rows after the restore, %v; want 3", n, err)
+			}
+			if err := client.put(t.Context(), copied, cred2); err != nil {
+				t.Errorf("write into the restored database: %v", err)
+			}
+		})
+	}
+}
+
+// execute runs statements as the owner.
+func (s *site) execute(i core.Instance, cred core.Credentials, sql string) {
+	s.t.Helper()
+	conn, err := s.login(i, cred)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(s.t.Context()))
+	if err := conn.PgConn().Exec(s.t.Context(), sql).Close(); err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// ask gives the first row of an answer, with blanks between its values.
+func (s *site) ask(i core.Instance, cred core.Credentials, query string) string {
+	s.t.Helper()
+	conn, err := s.login(i, cred)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(s.t.Context()))
+	answers, err := conn.PgConn().Exec(s.t.Context(), query).ReadAll()
+	if err != nil || len(answers) == 0 || len(answers[0].Rows) == 0 {
+		return fmt.Sprint("no answer: ", err)
+	}
+	return string(bytes.Join(answers[0].Rows[0], []byte(" ")))
+}
+
+// colleague makes a person and gives their login.
+func (s *site) colleague(login string) string {
+	coretest.Actor(s.t, s.service, login, false)
+	return login
+}
+
+// objects lists the files of the store.
+func (s *site) objects() (out []string) {
+	s.t.Helper()
+	err := filepath.WalkDir(strings.TrimPrefix(s.store, "file://"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *site) nothingInTheClear(secrets ...string) {
+	s.t.Helper()
+	for _, path := range s.objects() {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, secret := range secrets {
+			if bytes.Contains(content, []byte(secret)) {
+				s.t.Errorf("%s holds %q", filepath.Base(path), secret)
+			}
+		}
+	}
+}
+
+// TestSpoiltBackup never takes a backup for good that somebody has changed, cut off or taken away.
+func TestSpoiltBackup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, cred := s.made("genomes")
+	s.execute(i, cred, "create table t as select i, md5(i::text) from generate_series(1, 20000) i")
+	for name, spoil := range map[string]func(path string, content []byte) error{
+		"a flipped bit": func(path string, content []byte) error {
+			content[len(content)/2] ^= 4
+			return os.WriteFile(path, content, 0o600)
+		},
+		"cut off":    func(path string, content []byte) error { return os.WriteFile(path, content[:len(content)-100], 0o600) },
+		"taken away": func(path string, _ []byte) error { return os.Remove(path) },
+	} {
+		b, o := s.backup("genomes")
+		if o.State != core.OperationDone {
+			t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
+		}
+		s.verified(b.ID)
+		for _, path := range s.objects() {
+			if !strings.Contains(path, b.ID+"/1.dump") {
+				continue
+			}
+			content, err := os.ReadFile(path)
+			if err == nil {
+				err = spoil(path, content)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		o = s.do(core.Restore{On: core.On{Database: "genomes"}, Backup: b.ID, As: "spoilt"})
+		if o.State != core.OperationFailed {
+			t.Errorf("%s: the restore ended as %s", name, o.State)
+		}
+		o = s.do(core.VerifyBackup{On: core.On{Database: "genomes"}, Backup: b.ID})
+		if o.State != core.OperationFailed {
+			t.Errorf("%s: the verification ended as %s", name, o.State)
+		}
+	}
+}
+
+// TestBackupWithoutStore ends as failed, with a sentence, and leaves nothing.
+func TestBackupWithoutStore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.store += "/not-a-folder"
+	if err := os.WriteFile(strings.TrimPrefix(s.store, "file://"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.worker("")
+	s.made("genomes")
+	b, o := s.backup("genomes")
+	if o.State != core.OperationFailed || b.State != core.BackupFailed || !strings.Contains(b.Error, "could not write into the store") {
+		t.Errorf("operation %s %+v, backup %+v", o.State, o.Error, b)
+	}
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

@@ -1,0 +1,178 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// verifyPlan restores a backup into a server that is thrown away, and counts every table there.
+var verifyPlan = plan{
+	limit: backupLimit, tries: backupTries, away: true,
+	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		var args core.VerifyArgs
+		if err := a.Service.Args(ctx, a.steps.operationID, &args); err != nil {
+			return nil, err
+		}
+		m, err := a.Service.Manifest(ctx, args.BackupID)
+		if err != nil {
+			return nil, err
+		}
+		a.verify = &verification{attempt: a, backupID: args.BackupID, manifest: m}
+		return a.verify.work(), nil
+	},
+	undo: func(ctx context.Context, a *attempt) error { return a.Runtime.Sweep(ctx, a.steps.operationID) },
+	finish: func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error {
+		if a.verify == nil {
+			return a.Service.FinishVerify(ctx, tx, a.steps.operationID, a.instance, "", nil, failure)
+		}
+		return a.Service.FinishVerify(ctx, tx, a.steps.operationID, a.instance, a.verify.backupID, a.verify.receipt, failure)
+	},
+}
+
+// verification is one attempt to prove a backup.
+type verification struct {
+	*attempt
+	backupID string
+	manifest core.Manifest
+	began    time.Time
+	scratch  engine.Server
+	secrets  engine.Secrets
+	receipt  *core.BackupReceipt
+}
+
+func (v *verification) work() []step {
+	return []step{
+		{"start a throw-away server", v.start},
+		{"restore the backup there", v.restore},
+		{"count every table", v.compare},
+		{"throw the server away", func(ctx context.Context) (string, error) {
+			return "", v.Runtime.Sweep(ctx, v.attempt.steps.operationID)
+		}},
+	}
+}
+
+func (v *verification) start(ctx context.Context) (string, error) {
+	v.began = v.Now()
+	if err := v.Runtime.Sweep(ctx, v.attempt.steps.operationID); err != nil {
+		return "", err
+	}
+	authority, err := v.Service.Authority(ctx)
+	if err != nil {
+		return "", err
+	}
+	const host = "127.0.0.1"
+	cert, key, err := authority.Issue(v.Now(), host, "mydb-"+v.attempt.steps.operationID)
+	if err != nil {
+		return "", err
+	}
+	v.secrets = engine.Secrets{Admin: crypt.NewPassword(), Probe: crypt.NewPassword(), Replication: crypt.NewPassword(), Certificate: cert, Key: key}
+	secret, err := v.engine.SecretFile(v.secrets)
+	if err != nil {
+		return "", err
+	}
+	recipe, err := v.engine.Recipe(engine.Input{
+		InstanceID: v.attempt.steps.operationID, Version: v.version, Size: v.size, Settings: v.manifest.Instance.Settings, InitUntil: v.Now().Add(time.Hour),
+	})
+	if err != nil {
+		return "", err
+	}
+	port, err := v.Runtime.Scratch(ctx, ScratchSpec{OperationID: v.attempt.steps.operationID, Engine: v.instance.Engine, Size: v.size, Recipe: recipe, Secret: secret})
+	if err != nil {
+		return "", err
+	}
+	v.scratch = engine.Server{Host: host, Port: port, CA: authority.Pool(), PEM: authority.Certificate()}
+	return "", v.await(ctx)
+}
+
+// scratchStart is within what time a throw-away server has to answer.
+const scratchStart = 5 * time.Minute
+
+func (v *verification) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scratchStart)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := v.engine.Ping(ctx, v.scratch, v.secrets.Admin)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the throw-away server did not answer: %w", err)
+		case <-tick.C:
+		}
+	}
+}
+
+func (v *verification) restore(ctx context.Context) (string, error) {
+	return "", v.restoreParts(ctx, v.manifest, v.scratch, v.secrets)
+}
+
+// restoreParts puts all parts of a backup onto a server that nobody uses yet.
+func (a *attempt) restoreParts(ctx context.Context, m core.Manifest, s engine.Server, secrets engine.Secrets) error {
+	folder := m.Instance.ID + "/" + m.BackupID
+	for _, p := range m.Parts {
+		err := a.openPart(ctx, folder, p, func(data io.Reader) error {
+			return a.engine.RestorePart(ctx, s, secrets, p.Part, data, a.tools(a.version.Image))
+		})
+		var problem *Problem
+		if errors.As(err, &problem) && problem.Cause == CauseData {
+			problem.Permanent = true // what is spoilt stays so
+		}
+		if err != nil {
+			return problemOf(p.Part, fmt.Errorf("restore %s: %w", p.Object, err))
+		}
+	}
+	return nil
+}
+
+func (v *verification) compare(ctx context.Context) (string, error) {
+	r, err := v.countCopy(ctx, v.manifest, v.scratch, v.secrets)
+	if err != nil {
+		return "", err
+	}
+	r.At, r.Seconds = v.Now().UTC(), v.Now().Sub(v.began).Seconds()
+	v.receipt = &r
+	return checkCopy(r)
+}
+
+// countCopy compares what is on a server with what the backup held.
+func (a *attempt) countCopy(ctx context.Context, m core.Manifest, s engine.Server, secrets engine.Secrets) (core.BackupReceipt, error) {
+	below := int64(checksumBelow)
+	if m.Instance.Image != a.version.Image {
+		below = 0 // versions write some values in different ways
+	}
+	got, err := a.engine.Contents(ctx, s, secrets, below)
+	if err != nil {
+		return core.BackupReceipt{}, fmt.Errorf("count what was restored: %w", err)
+	}
+	if below == 0 {
+		for _, d := range got.Databases {
+			for n := range d.Tables {
+				d.Tables[n].Checksum = ""
+			}
+		}
+	}
+	return core.Compare(m.Contents, got), nil
+}
+
+func checkCopy(r core.BackupReceipt) (string, error) {
+	if !r.OK {
+		return "", &Problem{
+			Cause: CauseData, Permanent: true, Message: "The copy is not what the backup says it holds.",
+			Detail: strings.Join(r.Problems, "\n"),
+		}
+	}
+	return fmt.Sprintf("%s with %s", counted(r.Tables, "table"), counted(int(r.Rows), "row")), nil
+}
