@@ -69,6 +69,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"delete": conversation.delete, "undelete": conversation.undelete,
 	"approvals": conversation.approvals, "approve": conversation.approve, "deny": conversation.deny,
 	"stats": conversation.stats, "report": conversation.report, "logs": conversation.logs,
+	"backup": conversation.backup, "backups": conversation.backups, "restore": conversation.restore,
 	"class": conversation.class, "withdraw": conversation.withdraw,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,

@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	k.refused(ada, "list all", core.CodeForbidden, "Only administrators")
 	k.refused(ada, "create postgres x", core.CodeInvalid, `The name "x" does not fit`)
 	k.refused(ada, "create postgres other version=9", core.CodeInvalid, `postgres "9" is not offered here`)
-	k.refused(ada, "backup genomes", core.CodeInvalid, "not available yet")
+	k.refused(ada, "upgrade genomes 18", core.CodeInvalid, "not available yet")
 	k.refused(core.Actor{}, "whoami", core.CodeUnauthenticated, "Log in first")
 	k.refused(core.Actor{}, "list", core.CodeUnauthenticated, "Log in first")
 	reading := ada

@@ -130,6 +130,15 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "transfer", Summary: "Gives a database to another owner, with a new password.", Params: []Param{database, {
 			Name: "person", Kind: KindWord, Positional: true, Required: true, Before: "to", Help: "Login or mail address of the new owner.", Example: "grace",
 		}}, Example: "transfer genomes to grace"},
+		{Name: "backup", Summary: "Makes a backup of a database now.", Params: []Param{database}, Example: "backup genomes"},
+		{Name: "backups", Summary: "Shows the backups of a database.", Params: []Param{database}, Example: "backups genomes"},
+		{Name: "restore", Summary: "Makes a new database of a backup; the old one is not touched.", Params: []Param{database, {
+			Name: "from", Kind: KindWord, Default: "the newest good one", Help: "A backup's id, as backups shows it.", Example: "d0c1u2v3w4x5y6z7a8b9",
+		}, {
+			Name: "as", Kind: KindName, Default: "the name with -restored", Help: "The name of the new database.", Example: "genomes-may",
+		}, {
+			Name: "version", Kind: KindWord, Default: "that of the backup", Help: "The same or a later version of the engine.", Example: "17",
+		}}, Example: "restore genomes as=genomes-may"},
 		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
 		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
 		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
@@ -164,7 +173,7 @@ func createCommand(c engine.Catalogue) Command {
 			versionParam(c),
 			{Name: "size", Kind: KindChoice, Choices: c.SizeNames(), Default: first(c.SizeNames()), Help: "How much memory and CPU it gets.", Example: "small"},
 			{Name: "user", Kind: KindWord, Default: "the name, with _ for -", Help: "The user name to log in with.", Example: "ada"},
-			{Name: "backup", Kind: KindChoice, Choices: []string{"daily", "weekly", "never"}, Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
+			{Name: "backup", Kind: KindChoice, Choices: core.BackupPolicies(), Default: "daily", Help: "How often it is backed up.", Example: "weekly"},
 			{Name: "expires", Kind: KindWord, Default: "never", Help: "When it ends: a number of days such as 90d, or a time.", Example: "90d"},
 			{Name: "phi", Kind: KindFlag, Default: "no", Help: "Whether it holds health data about persons.", Example: "yes"},
 			{Name: "ext", Kind: KindList, Choices: extensions, Help: "Extensions to install, with commas between them.", Example: "pg_trgm,hstore"},
@@ -223,7 +232,7 @@ func versionParam(c engine.Catalogue) Param {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"backup", "backups", "restore", "upgrade", "link", "unlink", "audit",
+	"upgrade", "link", "unlink", "audit",
 }
 
 func reason(required bool) Param {

@@ -73,7 +73,7 @@ func TestParseRefuses(t *testing.T) {
 		{"nothing near", "frobnicate", "", `There is no command "frobnicate". Type help`},
 		{"beginning of a command", "conn genomes", "", "Did you mean connect?"},
 		{"option first", "size=small", "", "Start with a command"},
-		{"not available yet", "backup genomes", "", "The command backup is not available yet. Type help to see what is."},
+		{"not available yet", "upgrade genomes 18", "", "The command upgrade is not available yet. Type help to see what is."},
 		{"slip in what is not available yet", "retsore genomes", "", "Did you mean restore?"},
 		{"create without anything", "create", "engine", "create needs an engine and a name. Type: create postgres genomes"},
 		{"create without a name", "create postgres", "name", "create needs an engine and a name. Type: create postgres genomes"},
@@ -82,7 +82,7 @@ func TestParseRefuses(t *testing.T) {
 		{"engine that this site lacks", "create oracle genomes", "engine", `There is no engine "oracle" here. Choose one of: postgres, mariadb, mongodb.`},
 		{"unknown option", "create pg genomes sice=small", "", `create has no option "sice". Did you mean size? It has: engine, name, version, size,`},
 		{"unknown size", "create pg genomes size=smal", "size", "Did you mean small? Choose one of: small, medium, large."},
-		{"unknown policy", "create pg genomes backup=hourly", "backup", "Choose one of: daily, weekly, never."},
+		{"unknown policy", "create pg genomes backup=hourly", "backup", "Choose one of: daily, weekly, monthly, never."},
 		{"no flag", "create pg genomes phi=perhaps", "phi", "phi is yes or no"},
 		{"option twice", "create pg genomes size=small size=large", "size", "size is given twice"},
 		{"option without value", "create pg genomes size= small", "size", "size= has no value. Write it without blanks, such as size=small."},
@@ -181,7 +181,7 @@ func TestComplete(t *testing.T) {
 		want []string
 	}{
 		{"c", []string{"create", "class", "connect"}},
-		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "help"}},
+		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "help"}},
 		{"create ", []string{"postgres", "mariadb", "mongodb"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},

@@ -201,6 +201,23 @@ func (s *Service) FinishBackup(ctx context.Context, tx pgx.Tx, operationID strin
 	return s.finishOperation(ctx, tx, operationID, i, failure)
 }
 
+// FinalBackup gives the id of the backup that a deletion makes first. A second call gives the same.
+func (s *Service) FinalBackup(ctx context.Context, operationID string, i Instance) (string, error) {
+	_, err := s.db.Exec(ctx, `insert into backups (id, instance_id, operation_id, reason, requested_by, created_at)
+		select $1, $2, o.id, 'final', o.requested_by, $4 from operations o where o.id = $3 and not exists (select from backups where operation_id = o.id)`,
+		xid.New().String(), i.ID, operationID, s.now())
+	if err != nil {
+		return "", fmt.Errorf("insert the final backup: %w", err)
+	}
+	b, err := s.BackupOfOperation(ctx, operationID)
+	return b.ID, err
+}
+
+// KeepBackup records how the backup of an operation has ended that does more than that.
+func (s *Service) KeepBackup(ctx context.Context, tx pgx.Tx, operationID string, made *MadeBackup, failure *Explanation) error {
+	return s.keepBackup(ctx, tx, operationID, made, failure)
+}
+
 func (s *Service) keepBackup(ctx context.Context, tx pgx.Tx, operationID string, made *MadeBackup, failure *Explanation) error {
 	var err error
 	if failure != nil || made == nil {

@@ -26,7 +26,7 @@ type Create struct {
 	Size              string            `json:"size,omitempty" description:"A size class; default: the catalogue's first"`
 	Username          string            `json:"username,omitempty" description:"Default: the name with - as _"`
 	Password          string            `json:"password,omitempty" description:"12 to 128 characters; default: generated"`
-	Backup            string            `json:"backup,omitempty" enum:"daily,weekly,never" description:"Default: daily"`
+	Backup            string            `json:"backup,omitempty" enum:"daily,weekly,monthly,never" description:"Default: daily"`
 	Expires           string            `json:"expires,omitempty" description:"RFC 3339, or a number of days such as 90d; default: by the policy of the site, or never"`
 	Description       string            `json:"description,omitempty"`
 	Contact           string            `json:"contact,omitempty" description:"Whom to ask about it; default: the owner"`
@@ -176,7 +176,7 @@ func (d *creation) checkSettings(offer engine.Offer, template engine.Template) e
 // describe settles what is said about it.
 func (d *creation) describe(s *Service) (err error) {
 	if d.Backup == "" {
-		d.Backup = "daily"
+		d.Backup = BackupDaily
 	}
 	if d.Support == "" {
 		d.Support = s.policy.Support[0]

@@ -73,7 +73,7 @@ func TestCreateRefusals(t *testing.T) {
 		{"user SQL", ada, with(func(c *core.Create) { c.Username = `a"; drop role b` }), core.CodeInvalid, ""},
 		{"password short", ada, with(func(c *core.Create) { c.Password = "short" }), core.CodeInvalid, "12"},
 		{"password control", ada, with(func(c *core.Create) { c.Password = "line\nbreak in it" }), core.CodeInvalid, ""},
-		{"backup", ada, with(func(c *core.Create) { c.Backup = "hourly" }), core.CodeInvalid, "daily, weekly, never"},
+		{"backup", ada, with(func(c *core.Create) { c.Backup = "hourly" }), core.CodeInvalid, "daily, weekly, monthly, never"},
 		{"expiry past", ada, with(func(c *core.Create) { c.Expires = "2001-01-01T00:00:00Z" }), core.CodeInvalid, "future"},
 		{"expiry words", ada, with(func(c *core.Create) { c.Expires = "soon" }), core.CodeInvalid, "90d"},
 		{"description", ada, with(func(c *core.Create) { c.Description = strings.Repeat("x", 2001) }), core.CodeInvalid, "2000"},

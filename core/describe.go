@@ -20,7 +20,7 @@ type Describe struct {
 	Application       *string `json:"application,omitempty" description:"The program that uses it"`
 	Project           *string `json:"project,omitempty" description:"Project or grant"`
 	Support           *string `json:"support,omitempty" description:"A support level of this site"`
-	Backup            *string `json:"backup,omitempty" enum:"daily,weekly,never"`
+	Backup            *string `json:"backup,omitempty" enum:"daily,weekly,monthly,never"`
 	BackupWindow      *string `json:"backup_window,omitempty" description:"When backups are made, such as 01:00-05:00, in the site's time zone"`
 	MaintenanceWindow *string `json:"maintenance_window,omitempty" description:"When it may restart for maintenance, such as sun 02:00-06:00"`
 	PHI               *bool   `json:"phi,omitempty" description:"Holds health data about persons; only administrators take the mark off"`
@@ -86,7 +86,7 @@ func (c Describe) prepare(s *Service, _ Actor) (decision, error) {
 			_, err := tx.Exec(ctx, `update instances set description = coalesce($2, description), contact = coalesce($3, contact), department = coalesce($4, department),
 				pi = coalesce($5, pi), application = coalesce($6, application), project = coalesce($7, project), support = coalesce($8, support),
 				backup = coalesce($9, backup), backup_window = coalesce($10, backup_window), maintenance_window = coalesce($11, maintenance_window),
-				phi = coalesce($12, phi) where id = $1`, i.ID, c.Description, c.Contact, c.Department, c.PI, c.Application, c.Project, c.Support,
+				phi = coalesce($12, phi), next_backup_at = case when $9::text is null and $10::text is null then next_backup_at end where id = $1`, i.ID, c.Description, c.Contact, c.Department, c.PI, c.Application, c.Project, c.Support,
 				c.Backup, c.BackupWindow, c.MaintenanceWindow, c.PHI)
 			if err != nil {
 				return fmt.Errorf("write what is said about it: %w", err)

@@ -37,7 +37,7 @@ func TestDescribe(t *testing.T) {
 		{"no window", ada, core.Describe{BackupWindow: ptr("at night")}, core.CodeInvalid, "01:00-05:00"},
 		{"a window of nothing", ada, core.Describe{MaintenanceWindow: ptr("sun 02:00-02:00")}, core.CodeInvalid, "sun 02:00-06:00"},
 		{"no hour", ada, core.Describe{MaintenanceWindow: ptr("24:00-25:00")}, core.CodeInvalid, "maintenance window"},
-		{"no backups like this", ada, core.Describe{Backup: ptr("hourly")}, core.CodeInvalid, "daily, weekly, never"},
+		{"no backups like this", ada, core.Describe{Backup: ptr("hourly")}, core.CodeInvalid, "daily, weekly, monthly, never"},
 		{"NUL", ada, core.Describe{Department: ptr("a\x00b")}, core.CodeInvalid, "department"},
 		{"a book", ada, core.Describe{Project: ptr(strings.Repeat("x", 201))}, core.CodeInvalid, "200"},
 	} {

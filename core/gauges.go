@@ -9,6 +9,7 @@ import (
 type Gauges struct {
 	Instances []InstanceCount
 	Measured  []InstanceGauge
+	Backups   []BackupGauge
 	Findings  []FindingCount
 	Jobs      []JobCount
 	Paused    bool
@@ -27,6 +28,13 @@ type InstanceGauge struct {
 	Up          bool
 	Bytes       *int64
 	Connections *int
+}
+
+// BackupGauge is how old the newest good backup of an instance is that should be backed up, in seconds; without one, the age of the
+// instance.
+type BackupGauge struct {
+	ID  string
+	Age float64
 }
 
 // FindingCount is how many findings are open.
@@ -50,6 +58,10 @@ func (s *Service) Gauges(ctx context.Context) (g Gauges, err error) {
 	if g.Measured, err = many[InstanceGauge](ctx, s.db, `select i.id, x.up, x.bytes, x.connections from instances i, lateral (select at, up, bytes, connections
 		from samples where instance_id = i.id order by at desc limit 1) x where i.state = 'ready' and x.at > now() - interval '15 minutes'`); err != nil {
 		return g, fmt.Errorf("read the newest samples: %w", err)
+	}
+	if g.Backups, err = many[BackupGauge](ctx, s.db, `select i.id, extract(epoch from now() - coalesce((select max(created_at) from backups b
+		where b.instance_id = i.id and b.state in ('done', 'verified')), i.ready_at, i.created_at))::float8 as age from instances i where i.state = 'ready' and i.backup <> 'never'`); err != nil {
+		return g, fmt.Errorf("read the ages of backups: %w", err)
 	}
 	if g.Findings, err = many[FindingCount](ctx, s.db, "select kind, severity, count(*)::int as n from findings where resolved_at is null group by 1, 2"); err != nil {
 		return g, fmt.Errorf("count findings: %w", err)

@@ -116,7 +116,15 @@ func receiptOf(ctx context.Context, tx pgx.Tx, operationID string) (Receipt, err
 		ID: row.ID, Kind: row.Kind, State: row.State, InstanceID: row.InstanceID, Database: row.Database,
 		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, FinishedAt: row.FinishedAt, Steps: []Step{},
 	}
-	return Receipt{Operation: o, Database: i}, nil
+	receipt := Receipt{Operation: o, Database: i}
+	if row.Kind == "backup" {
+		b, err := one[Backup](ctx, tx, selectBackup+"where b.operation_id = $1", operationID)
+		if err != nil {
+			return Receipt{}, fmt.Errorf("read the backup back: %w", err)
+		}
+		receipt.Backup = &b
+	}
+	return receipt, nil
 }
 
 func value[T any](p *T) (v T) {

@@ -98,7 +98,10 @@ func (s *Service) chooseBackup(ctx context.Context, tx pgx.Tx, source Instance, 
 		return b, m, err
 	}
 	var text []byte
-	if err := tx.QueryRow(ctx, "select manifest from backups where id = $1 for share", b.ID).Scan(&text); err != nil {
+	if err := tx.QueryRow(ctx, "select manifest from backups where id = $1 and state in ('done', 'verified') for share", b.ID).Scan(&text); err != nil {
+		if notFound(err) {
+			return b, m, Errorf(CodeGone, "The backup %s has just expired. Choose another one.", b.ID)
+		}
 		return b, m, fmt.Errorf("read the manifest: %w", err)
 	}
 	if err := json.Unmarshal(text, &m); err != nil {

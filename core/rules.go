@@ -18,7 +18,7 @@ var reservedNames = []string{
 	"new", "none", "performance-schema", "postgres", "postgresql", "public", "root", "sys", "system", "template0", "template1", "test",
 }
 
-var backupPolicies = []string{"daily", "weekly", "never"}
+var backupPolicies = []string{BackupDaily, BackupWeekly, BackupMonthly, BackupNever}
 
 // BackupPolicies lists how often an instance may be backed up.
 func BackupPolicies() []string { return slices.Clone(backupPolicies) }

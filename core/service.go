@@ -146,6 +146,7 @@ type decision interface {
 type Receipt struct {
 	Operation Operation `json:"operation,omitzero"`  // absent while an approval is waited for
 	Approval  *Approval `json:"approval,omitempty"`  // what has to be approved first, or was decided
+	Backup    *Backup   `json:"backup,omitempty"`    // that is being made
 	Database  Instance  `json:"database,omitzero"`   // absent for a class
 	Databases []Receipt `json:"databases,omitempty"` // of a class, each with its operation
 	Replayed  bool      `json:"-"`                   // the answer to an earlier request with the same key

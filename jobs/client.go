@@ -135,6 +135,9 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &expiryWorker{Options: o})
 	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &endAccountsWorker{Options: o})
+	river.AddWorker(workers, &scheduleWorker{Options: o})
+	river.AddWorker(workers, &guardWorker{service: o.Service})
+	river.AddWorker(workers, &retainWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -161,6 +164,9 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, purgeArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
+			every(schedulePause, scheduleArgs{}),
+			every(guardPause, guardArgs{}),
+			every(retainPause, retainArgs{}),
 			every(samplePause, sampleArgs{}),
 			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),

@@ -11,13 +11,31 @@ import (
 	"github.com/mydb-project/mydb/core"
 )
 
-// A final backup belongs before the stop, as soon as there are backups.
+// deletePlan makes a last backup before the server is stopped, if it runs and there is a store.
 var deletePlan = plan{
-	limit: 10 * time.Minute, // a server may use its whole grace period
-	steps: func(_ context.Context, a *attempt) ([]step, error) {
-		return []step{{"stop the server", a.halt}}, nil
+	limit: backupLimit, tries: backupTries,
+	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		halt := step{"stop the server", a.halt}
+		if a.Store == nil || a.instance.State != core.StateReady {
+			return []step{halt}, nil
+		}
+		id, err := a.Service.FinalBackup(ctx, a.steps.operationID, a.instance)
+		if err != nil {
+			return nil, err
+		}
+		a.backup = &backup{attempt: a, id: id}
+		return append(a.backup.work(), halt), nil
 	},
+	undo: backupPlan.undo,
 	finish: func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error {
+		if a.backup != nil {
+			if failure != nil {
+				failure.Message += "\nIt is not deleted. If a last backup cannot be had, stop it first: then it goes into the trash without one."
+			}
+			if err := a.Service.KeepBackup(ctx, tx, a.steps.operationID, a.backup.made(), failure); err != nil {
+				return err
+			}
+		}
 		return a.Service.FinishDelete(ctx, tx, a.steps.operationID, a.instance, failure)
 	},
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -31,7 +32,7 @@ func command[C any, P on[C]](s *Server, method, path, id, summary, about string)
 			}
 			p.Name(c.item)
 			if about, ok := any(p).(interface{ Item(account string) }); ok {
-				about.Item(mux.Vars(r)["account"])
+				about.Item(cmp.Or(mux.Vars(r)["account"], mux.Vars(r)["id"]))
 			}
 			c.Command = p
 			return s.doJSON(w, r, c)

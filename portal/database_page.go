@@ -15,9 +15,10 @@ type databaseView struct {
 	Snippets    []engine.Snippet
 	IsOwner     bool
 	IsAdmin     bool
-	Sizes       []string // what it could be resized to
-	Support     []string // levels of this site
-	Backups     []string // how often they can be made
+	Sizes       []string      // what it could be resized to
+	Support     []string      // levels of this site
+	Backups     []string      // how often they can be made
+	Backed      []core.Backup // the newest backups
 	Pending     *core.Approval
 	Usage       *core.Usage
 	Alarms      []core.Finding
@@ -28,6 +29,9 @@ type databaseView struct {
 	Problem     string
 	CAFile      string
 }
+
+// shownBackups is how many the page of a database shows; the API has all of them.
+const shownBackups = 10
 
 func (v databaseView) live() bool { return v.Busy() }
 
@@ -84,6 +88,11 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	}
 	if v.Alarms, err = s.service.AlarmsOf(r.Context(), v.Database); err != nil {
 		return err
+	}
+	if v.IsOwner || v.IsAdmin {
+		if v.Backed, _, err = s.service.Backups(r.Context(), c.Actor, v.Database.ID, core.Page{Limit: shownBackups}); err != nil {
+			return err
+		}
 	}
 	if v.Manageable() {
 		if v.Accounts, err = s.service.Accesses(r.Context(), c.Actor, v.Database.ID); err != nil {

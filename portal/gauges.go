@@ -21,6 +21,7 @@ var (
 	instanceUpDesc  = prometheus.NewDesc("mydb_instance_up", "Whether a database that should be running answered when it was measured last.", []string{"id"}, nil)
 	bytesDesc       = prometheus.NewDesc("mydb_instance_bytes", "Size of a database's server on disk.", []string{"id"}, nil)
 	connectionsDesc = prometheus.NewDesc("mydb_instance_connections", "Connections of clients to a database's server.", []string{"id"}, nil)
+	backupAgeDesc   = prometheus.NewDesc("mydb_backup_age_seconds", "Age of the newest good backup of a database that is backed up; its own age when it has none.", []string{"id"}, nil)
 	findingsDesc    = prometheus.NewDesc("mydb_findings", "Findings that are open, by kind and severity.", []string{"kind", "severity"}, nil)
 	jobsDesc        = prometheus.NewDesc("mydb_jobs", "Jobs in the queue, by state.", []string{"state"}, nil)
 	pausedDesc      = prometheus.NewDesc("mydb_site_paused", "1 while the site is paused, so that nothing is healed.", nil, nil)
@@ -28,7 +29,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (siteMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, findingsDesc, jobsDesc, pausedDesc} {
+	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, backupAgeDesc, findingsDesc, jobsDesc, pausedDesc} {
 		c <- d
 	}
 }
@@ -56,6 +57,9 @@ func (m siteMetrics) Collect(c chan<- prometheus.Metric) {
 		if x.Connections != nil {
 			show(connectionsDesc, float64(*x.Connections), x.ID)
 		}
+	}
+	for _, x := range g.Backups {
+		show(backupAgeDesc, x.Age, x.ID)
 	}
 	for _, x := range g.Findings {
 		show(findingsDesc, float64(x.N), x.Kind, string(x.Severity))

@@ -1,0 +1,79 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mydb-project/mydb/core/engine"
+)
+
+// The kinds of alarms about backups. They are judged by what is in the catalogue of backups, and not by the jobs that make them: a
+// schedule that silently stops is found, too.
+const (
+	AlarmBackupLate  = "backup_late"  // the newest good backup is older than the schedule allows
+	AlarmBackupSmall = "backup_small" // much smaller than the one before
+)
+
+var guardKinds = []string{AlarmBackupLate, AlarmBackupSmall}
+
+// How old the newest good backup may be: a period, the length of a window, and time to make it.
+var backupAges = map[string]time.Duration{
+	BackupDaily: 31 * time.Hour, BackupWeekly: 8 * 24 * time.Hour, BackupMonthly: 35 * 24 * time.Hour,
+}
+
+// When a backup is suspiciously small: less than half of the one before, if that had at least a megabyte.
+const (
+	smallShare = 0.5
+	smallFrom  = 1 << 20
+)
+
+// guarded is an instance with its newest good backups.
+type guarded struct {
+	ID, Name, Backup string
+	ReadyAt          *time.Time
+	NewestAt         *time.Time
+	Newest, Before   *int64 // sizes
+}
+
+const selectGuarded = `select i.id, i.name, i.backup, i.ready_at, b.at[1] as newest_at, b.size[1] as newest, b.size[2] as before from instances i
+	left join lateral (select array_agg(x.created_at order by x.id desc) as at, array_agg(x.size order by x.id desc) as size
+		from (select id, created_at, size from backups where instance_id = i.id and state in ('done', 'verified') order by id desc limit 2) x) b on true
+	where i.state = 'ready' and i.backup <> 'never'`
+
+// GuardBackups looks for instances whose newest good backup is too old or too small, and tells of them. Periodic.
+func (s *Service) GuardBackups(ctx context.Context) error {
+	if !s.backups.On {
+		return nil
+	}
+	list, err := many[guarded](ctx, s.db, selectGuarded)
+	if err != nil {
+		return fmt.Errorf("look at the newest backups: %w", err)
+	}
+	l := look{kinds: guardKinds, tell: []Audience{ToOwner, ToAdmins}}
+	for _, g := range list {
+		l.found = append(l.found, g.findings(s.now())...)
+	}
+	return s.settle(ctx, l)
+}
+
+func (g guarded) findings(now time.Time) (out []found) {
+	since, what := value(g.ReadyAt), "has no good backup"
+	if g.NewestAt != nil {
+		since, what = *g.NewestAt, "was backed up well on "+moment(*g.NewestAt)+" for the last time"
+	}
+	if allowed := backupAges[g.Backup]; now.Sub(since) > allowed {
+		out = append(out, found{
+			kind: AlarmBackupLate, subject: g.ID, instanceID: g.ID, severity: SeverityAlarm,
+			message: fmt.Sprintf("%s %s, although it is to be backed up %s. Look at its backups for what went wrong, then make one with: backup %[1]s", g.Name, what, g.Backup),
+		})
+	}
+	if g.Newest != nil && g.Before != nil && *g.Before >= smallFrom && float64(*g.Newest) < smallShare*float64(*g.Before) {
+		out = append(out, found{
+			kind: AlarmBackupSmall, subject: g.ID, instanceID: g.ID, severity: SeverityWarning,
+			message: fmt.Sprintf("The newest backup of %s has %s, and the one before had %s. If nobody has deleted that much, restore the one before and compare.",
+				g.Name, engine.Bytes(*g.Newest), engine.Bytes(*g.Before)),
+		})
+	}
+	return out
+}
