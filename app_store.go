@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/mydb-project/mydb/jobs"
@@ -28,7 +27,7 @@ func (a *App) checkStore(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if s == nil {
-		return "", errors.New("MYDB_STORE_URL is not set, so nothing is backed up: write s3://bucket/prefix?region=..., or file:///folder")
+		return "backups are off: MYDB_STORE_URL is not set, so NOTHING IS BACKED UP", nil
 	}
 	if err := s.Check(ctx); err != nil {
 		return "", fmt.Errorf("MYDB_STORE_URL: %w", err)

@@ -37,7 +37,7 @@ var backupPlan = plan{
 			return nil, err
 		}
 		a.backup = &backup{attempt: a, id: b.ID}
-		return a.backup.work(), nil
+		return a.backup.work(ctx)
 	},
 	undo: func(ctx context.Context, a *attempt) error {
 		if a.backup == nil {
@@ -58,12 +58,40 @@ type backup struct {
 	text     []byte // of the manifest, once it is in the store and everything was read back
 }
 
-func (b *backup) work() []step {
+// work is what is left to do: nothing when an earlier attempt has written the manifest, which comes after everything else.
+func (b *backup) work(ctx context.Context) ([]step, error) {
+	there, err := b.resume(ctx)
+	if err != nil || there {
+		return nil, err
+	}
 	return []step{
 		{"write the backup into the store", b.write},
 		{"read it back and check it", b.readBack},
 		{"write its manifest", b.finish},
+	}, nil
+}
+
+// maxManifest is how long a manifest may be, in bytes: a million tables fit.
+const maxManifest = 256 << 20
+
+func (b *backup) resume(ctx context.Context) (bool, error) {
+	r, err := b.Store.Get(ctx, path.Join(b.folder(), manifestObject))
+	if errors.Is(err, ErrNoObject) {
+		return false, nil
 	}
+	if err != nil {
+		return false, storeProblem("MyDB could not read from the store of backups.", err)
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	if err != nil {
+		return false, storeProblem("MyDB could not read from the store of backups.", err)
+	}
+	if err := json.Unmarshal(text, &b.manifest); err != nil || b.manifest.BackupID != b.id {
+		return false, nil //nolint:nilerr // it is written anew
+	}
+	b.text = text
+	return true, nil
 }
 
 func (b *backup) folder() string { return path.Join(b.instance.ID, b.id) }

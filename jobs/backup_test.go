@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/mydb-project/mydb/core/coretest"
 	"github.com/mydb-project/mydb/jobs"
 	backupstore "github.com/mydb-project/mydb/jobs/store"
+	"github.com/mydb-project/mydb/jobs/store/storetest"
 )
 
 func openStore(ctx context.Context, address string) (jobs.Store, error) {
@@ -134,6 +137,89 @@ func TestBackupOfPostgres(t *testing.T) {
 		}
 	}
 	s.execute(copied, cred2, "insert into genes (name) values ('new')")
+}
+
+// TestBackupToS3 keeps a backup in a bucket, and leaves nothing there of one that has expired.
+func TestBackupToS3(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.store = storetest.URL(storetest.Serve(t))
+	s.worker("")
+	i, cred := s.made("genomes")
+	s.execute(i, cred, "create table t as select i, md5(i::text), repeat('x', 100) from generate_series(1, 200000) i")
+	b, o := s.backup("genomes")
+	if o.State != core.OperationDone || !strings.HasPrefix(b.Location, "s3://"+storetest.Bucket+"/a/prefix/"+i.ID) {
+		t.Fatalf("backup ended as %s: %+v %+v, at %s", o.State, o.Error, o.Steps, b.Location)
+	}
+	s.verified(b.ID)
+	copied, cred2 := s.restored("genomes-copy")
+	if got := s.ask(copied, cred2, "select count(*) from t"); got != "200000" {
+		t.Errorf("%s rows", got)
+	}
+	s.sql("update backups set state = 'expired'")
+	where, err := openStore(t.Context(), s.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := jobs.Retain(t.Context(), jobs.Options{Service: s.service, Store: where, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	for o, err := range where.List(t.Context(), "") {
+		t.Errorf("%s is left, %v", o.Key, err)
+	}
+}
+
+// TestFinalBackup makes a backup before a deletion, from which the database comes back after the purge.
+func TestFinalBackup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, _ := s.made("genomes")
+	if o := s.approved("genomes"); o.State != core.OperationDone {
+		t.Fatalf("delete ended as %+v %+v", o, o.Error)
+	}
+	s.sql("update instances set purge_at = now() - interval '1 hour'")
+	if _, err := s.service.StartPurges(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("it is purged", func() error {
+		if got := s.instance(i.ID); got.State != core.StateDeleted {
+			return fmt.Errorf("it is %s", got.State)
+		}
+		return nil
+	})
+	o := s.do(core.Restore{On: core.On{Database: i.ID}, As: "genomes"})
+	if o.State != core.OperationDone {
+		t.Fatalf("restore ended as %s: %+v", o.State, o.Error)
+	}
+	if got := s.ask(s.instance("genomes"), s.collect("genomes"), "select count(*) from genes"); got != "2" {
+		t.Errorf("%s rows", got)
+	}
+}
+
+// TestBackupAcrossVersions restores a backup of PostgreSQL 15 into 17.
+func TestBackupAcrossVersions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if offer, _ := s.service.Catalogue().Offer("postgres"); !slices.Contains(offer.Offered(), "15") {
+		t.Skip("this machine has no image of PostgreSQL 15")
+	}
+	s.worker("")
+	r := s.create(core.Create{Version: "15"})
+	if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+		t.Fatalf("create ended as %+v", o)
+	}
+	s.execute(s.instance("genomes"), s.collect("genomes"), "create table genes(); "+sample)
+	if _, o := s.backup("genomes"); o.State != core.OperationDone {
+		t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
+	}
+	o := s.do(core.Restore{On: core.On{Database: "genomes"}, As: "newer", Version: "17"})
+	if o.State != core.OperationDone {
+		t.Fatalf("restore ended as %s: %+v %+v", o.State, o.Error, o.Steps)
+	}
+	if got := s.ask(s.instance("newer"), s.collect("newer"), "select split_part(current_setting('server_version'), '.', 1), count(*) from happy"); got != "17 1000" {
+		t.Errorf("the restored database says %s", got)
+	}
 }
 
 // TestBackupOfEachEngine restores what was written before the backup, and not what was written after.
@@ -297,7 +383,7 @@ func TestBackupWithoutStore(t *testing.T) {
 	s.worker("")
 	s.made("genomes")
 	b, o := s.backup("genomes")
-	if o.State != core.OperationFailed || b.State != core.BackupFailed || !strings.Contains(b.Error, "could not write into the store") {
+	if o.State != core.OperationFailed || b.State != core.BackupFailed || !strings.Contains(b.Error, "the store of backups") {
 		t.Errorf("operation %s %+v, backup %+v", o.State, o.Error, b)
 	}
 }

@@ -24,7 +24,8 @@ var deletePlan = plan{
 			return nil, err
 		}
 		a.backup = &backup{attempt: a, id: id}
-		return append(a.backup.work(), halt), nil
+		work, err := a.backup.work(ctx)
+		return append(work, halt), err
 	},
 	undo: backupPlan.undo,
 	finish: func(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Explanation) error {

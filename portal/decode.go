@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func checkStrings(v reflect.Value) error {
 // itemOf is the {name} or {id} of the path.
 func itemOf(r *http.Request) string {
 	v := mux.Vars(r)
-	return short(plain(v["name"]+v["id"]), 100) // a path has one of them
+	return short(plain(cmp.Or(v["name"], v["id"])), 100) // of a path with both, the id is a part of the name's
 }
 
 // checkQuery refuses query parameters that would be ignored, and repeated ones.

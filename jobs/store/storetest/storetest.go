@@ -1,0 +1,101 @@
+// Package storetest runs a real S3 server for tests.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// ServerEnv names the program of the S3 server, versitygw. `make test` builds it.
+const ServerEnv = "MYDB_TEST_S3_SERVER"
+
+// The key that the server takes, and the bucket that it has.
+const (
+	AccessKey = "mydb-test"
+	SecretKey = "mydb-test-secret"
+	Bucket    = "backups"
+)
+
+// Serve starts an S3 server with a bucket and gives its address. The key is in the environment, where the SDK finds it, also that of
+// the processes that the test starts. The server ends with the test.
+func Serve(t testing.TB) (endpoint string) {
+	t.Helper()
+	program := os.Getenv(ServerEnv)
+	if program == "" {
+		t.Skip("needs an S3 server: run `make test`, which sets " + ServerEnv)
+	}
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey} {
+		if err := os.Setenv(name, value); err != nil { // the same for all tests of a package, which run at once
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"data", "meta"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	address := freeAddress(t)
+	cmd := exec.Command(program, "--access", AccessKey, "--secret", SecretKey, "--port", address, "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the S3 server said: %.4000s", said.String())
+		}
+	})
+	makeBucket(t, "http://"+address)
+	return "http://" + address
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// URL is a store on the server, in the form of MYDB_STORE_URL.
+func URL(endpoint string) string {
+	return "s3://" + Bucket + "/a/prefix?path_style=true&endpoint=" + endpoint
+}
+
+// Client is a client of the server.
+func Client(endpoint string) *s3.Client {
+	return s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, "")})
+}
+
+func makeBucket(t testing.TB, endpoint string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		_, err := Client(endpoint).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(Bucket)})
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("make a bucket: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
