@@ -69,10 +69,10 @@ install_browser() {
   apt_install chromium
 }
 
-# The tools that the connection cards have snippets for, as far as Debian has them.
+# The tools that the connection cards have snippets for, as far as Debian has them, and those that open a backup without MyDB.
 install_clients() {
   apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java \
-    mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java
+    mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java age zstd jq
 }
 
 # The S3 server takes two minutes to build, so it is kept beside Go's own cache, under its version.

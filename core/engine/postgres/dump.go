@@ -195,13 +195,19 @@ func (f *accountsFilter) pass() error {
 	if strings.HasPrefix(line, `\`) || ownRole(line) {
 		return nil
 	}
+	if strings.HasPrefix(line, "GRANT ") { // who has granted it is not there on other servers
+		line = strings.Replace(line, " GRANTED BY "+AdminUser+";", ";", 1)
+	}
 	_, err := f.to.WriteString(line)
 	return err
 }
 
-// ownRole tells a statement that makes or changes one of MyDB's own accounts.
+// ownRole tells a statement that makes or changes one of MyDB's own accounts, or lets it act as another.
 func ownRole(line string) bool {
 	for _, role := range ownRoles {
+		if strings.HasPrefix(line, "GRANT ") && (strings.Contains(line, " TO "+role+" ") || strings.HasSuffix(line, " TO "+role+";\n")) {
+			return true
+		}
 		for _, verb := range []string{"CREATE ROLE ", "ALTER ROLE "} {
 			rest, found := strings.CutPrefix(line, verb+role)
 			if found && strings.IndexAny(rest, "; ") == 0 {
