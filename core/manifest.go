@@ -53,6 +53,8 @@ type ManifestPart struct {
 	Size   int64  `json:"size"`   // in the store
 	SHA256 string `json:"sha256"` // of what is in the store, in hexadecimal digits
 	Plain  int64  `json:"plain"`  // as the tool wrote it
+	// Seconds is how long it took, from the tool's first byte until all of it was uploaded.
+	Seconds float64 `json:"seconds"`
 }
 
 // ManifestOf describes an instance for a manifest.

@@ -172,7 +172,7 @@ func (b *backup) writePart(ctx context.Context, dump engine.Dump, p engine.Part,
 		uploaded <- err
 	}()
 	sealed := &counter{w: write, hash: sha256.New()}
-	plain, err := b.pack(ctx, dump, p, sealed)
+	plain, began, err := b.pack(ctx, dump, p, sealed)
 	_ = write.CloseWithError(err) // nil is the end of the object
 	if putErr := <-uploaded; putErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe)) {
 		return out, storeProblem("MyDB could not write into the store of backups.", putErr)
@@ -180,21 +180,21 @@ func (b *backup) writePart(ctx context.Context, dump engine.Dump, p engine.Part,
 	if err != nil {
 		return out, err
 	}
-	out.Size, out.SHA256, out.Plain = sealed.n, sealed.sum(), plain
+	out.Size, out.SHA256, out.Plain, out.Seconds = sealed.n, sealed.sum(), plain, time.Since(began).Seconds()
 	return out, nil
 }
 
-func (b *backup) pack(ctx context.Context, dump engine.Dump, p engine.Part, to io.Writer) (plain int64, err error) {
+func (b *backup) pack(ctx context.Context, dump engine.Dump, p engine.Part, to io.Writer) (plain int64, began time.Time, err error) {
 	archive, keys, err := b.Service.SealArchive(to)
 	if err != nil {
-		return 0, err
+		return 0, began, err
 	}
 	b.manifest.Keys = keys
 	in := &counter{w: archive}
 	if err := dump.Write(ctx, p, in); err != nil {
-		return in.n, err
+		return in.n, in.began, err
 	}
-	return in.n, archive.Close()
+	return in.n, in.began, archive.Close()
 }
 
 // counter counts, and hashes, what goes through.
@@ -202,9 +202,14 @@ type counter struct {
 	w    io.Writer
 	hash hash.Hash
 	n    int64
+
+	began time.Time // at the first byte
 }
 
 func (c *counter) Write(p []byte) (int, error) {
+	if c.n == 0 {
+		c.began = time.Now()
+	}
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	if c.hash != nil {

@@ -27,6 +27,7 @@ type backupPath struct {
 func (s *Server) backupEndpoints() []endpoint {
 	const get, post = http.MethodGet, http.MethodPost
 	return []endpoint{
+		s.historyEndpoint(),
 		command[core.MakeBackup](s, post, "/databases/{name}/backups", "makeBackup", "Make a backup now",
 			"It is done when it was read back from the store and parsed to its end, and verified when a copy was restored from it and every table counted."),
 		{

@@ -64,9 +64,15 @@ func (p *pageSet) functions() template.FuncMap {
 			}
 			return string(s)
 		},
-		"size":   func(b engine.Bytes) string { return unitOf.ReplaceAllString(b.String(), "$1 $2") },
-		"bytes":  func(b int64) string { return unitOf.ReplaceAllString(engine.Bytes(b).String(), "$1 $2") },
-		"took":   took,
+		"size":  func(b engine.Bytes) string { return unitOf.ReplaceAllString(b.String(), "$1 $2") },
+		"bytes": func(b int64) string { return unitOf.ReplaceAllString(engine.Bytes(b).String(), "$1 $2") },
+		"took":  took,
+		"elapsed": func(seconds *float64) string {
+			if seconds == nil {
+				return ""
+			}
+			return fmt.Sprintf("%.1f s", *seconds)
+		},
 		"plural": plural,
 	}
 }

@@ -316,7 +316,7 @@ func TestEveryPageIsInOrder(t *testing.T) {
 	st.finish(t, st.create(t, "ada", core.Create{Name: "genomes", Engine: "postgres"}), nil)
 	st.create(t, "ada", core.Create{Name: "cells", Engine: "postgres"})
 	b := st.loggedIn(t, "ada")
-	for _, path := range []string{"/", "/?all=true", "/databases/new", "/databases/genomes", "/databases/cells", "/account", "/help", "/nothing", "/databases/nothing"} {
+	for _, path := range []string{"/", "/?all=true", "/databases/new", "/databases/genomes", "/databases/cells", "/backups", "/account", "/help", "/nothing", "/databases/nothing"} {
 		p := b.get(t, path)
 		if n := p.Find("script:not([src]), style, [style], [onclick], [onload]").Length(); n != 0 {
 			t.Errorf("%s: %d inline scripts or styles", path, n)

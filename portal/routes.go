@@ -40,6 +40,8 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	post := func(path string, h pageHandler) { mine.Handle(path, s.page(h)).Methods(http.MethodPost) }
 	page("/", s.listPage)
 	page("/databases.csv", s.listCSV)
+	page("/backups", s.historyPage)
+	page("/backups.csv", s.historyCSV)
 	page("/databases/new", s.newPage)
 	post("/databases/new", s.create)
 	page("/databases/{name}", s.databasePage)

@@ -83,7 +83,7 @@ func New(t testing.TB) (*core.Service, *pgxpool.Pool) {
 	t.Helper()
 	_, appURL := Database(t)
 	pool := Pool(t, appURL)
-	s := Service(t, pool, core.Options{})
+	s := Service(t, pool, core.Options{Backups: core.Backups{On: true}})
 	if err := s.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}

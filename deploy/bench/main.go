@@ -28,6 +28,7 @@ var figures = []struct {
 	{"warm", measureWarm},      // after create, whose cold creates it is compared with
 	{"reconcile", measureReconciler},
 	{"sample", measureSampling},
+	{"backup", measureBackups},
 	{"takeover", measureTakeovers},
 	{"burst", measureBursts}, // the last, because it leaves a queue that nobody works on
 }

@@ -1,0 +1,153 @@
+package portal
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/mydb-project/mydb/core"
+)
+
+// historyQuery is what the history of backups may be narrowed down by.
+type historyQuery struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor string `query:"cursor" description:"The next of the page before"`
+	All    bool   `query:"all" description:"Everybody's; administrators only"`
+	State  string `query:"state" enum:"running,done,verified,failed,expired"`
+	Format string `query:"format" enum:"json,csv" description:"csv gives everything at once, for spreadsheets"`
+}
+
+func (s *Server) historyEndpoint() endpoint {
+	return endpoint{
+		method: http.MethodGet, path: "/backups", id: "backupHistory", summary: "The backups of all one's databases, newest first",
+		about: "Also of databases that are gone. Administrators may ask for everybody's.",
+		query: []string{"limit", "cursor", "all", "state", "format"}, in: []any{historyQuery{}}, out: backupList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiHistory,
+	}
+}
+
+func historyFilter(r *http.Request) (f core.BackupFilter, err error) {
+	f.State = core.BackupState(r.URL.Query().Get("state"))
+	f.All, err = flagOf(r, "all")
+	return f, err
+}
+
+func (s *Server) apiHistory(w http.ResponseWriter, r *http.Request, c call) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	filter, err := historyFilter(r)
+	if err != nil {
+		return err
+	}
+	switch r.URL.Query().Get("format") {
+	case "", "json":
+	case "csv":
+		return s.historyCSV(w, r, c)
+	default:
+		return refuse("format", "The format is json or csv.")
+	}
+	list, next, err := s.service.BackupHistory(r.Context(), c.Actor, filter, page)
+	if err != nil {
+		return err
+	}
+	s.writeJSON(w, http.StatusOK, backupList{Items: append([]core.Backup{}, list...), Next: next})
+	return nil
+}
+
+var historyHeader = []string{
+	"database", "database_id", "backup_id", "state", "reason", "requested_by", "started", "finished", "seconds", "size", "tables", "rows", "verified", "kept", "expired",
+	"sha256", "location", "error",
+}
+
+// historyCSV writes all that fits, as RFC 4180 has it.
+func (s *Server) historyCSV(w http.ResponseWriter, r *http.Request, c call) error {
+	filter, err := historyFilter(r)
+	if err != nil {
+		return err
+	}
+	list, next, err := s.service.BackupHistory(r.Context(), c.Actor, filter, core.Page{Limit: core.MaxPage})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	w.Header().Set("Content-Disposition", `attachment; filename="backups.csv"`)
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	_ = out.Write(historyHeader)
+	for {
+		for _, b := range list {
+			_ = out.Write(historyRow(b))
+		}
+		if next == "" {
+			break
+		}
+		if list, next, err = s.service.BackupHistory(r.Context(), c.Actor, filter, core.Page{Limit: core.MaxPage, Cursor: next}); err != nil {
+			s.log.Error("a history was cut short", "error", err)
+			panic(http.ErrAbortHandler) // the header is out: a broken transfer is better than half a list that looks whole
+		}
+	}
+	out.Flush()
+	return nil
+}
+
+func historyRow(b core.Backup) []string {
+	at := func(t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	seconds, size, tables, rows, sum := "", "", "", "", ""
+	if b.Seconds != nil {
+		seconds = strconv.FormatFloat(*b.Seconds, 'f', 1, 64)
+	}
+	if b.Size != nil {
+		size = strconv.FormatInt(*b.Size, 10)
+	}
+	if b.SHA256 != nil {
+		sum = *b.SHA256
+	}
+	if b.Contents != nil {
+		tables, rows = strconv.Itoa(b.Contents.Tables), strconv.FormatInt(b.Contents.Rows, 10)
+	}
+	row := []string{
+		b.Database, b.InstanceID, b.ID, string(b.State), b.Reason, b.RequestedBy, at(&b.CreatedAt), at(b.FinishedAt), seconds, size, tables, rows, at(b.VerifiedAt),
+		b.PinNote, at(b.ExpiredAt), sum, b.Location, b.Error,
+	}
+	for n, cell := range row {
+		row[n] = harmless(cell)
+	}
+	return row
+}
+
+type historyView struct {
+	Items   []core.Backup
+	Next    string
+	All     bool
+	State   core.BackupState
+	States  []core.BackupState
+	IsAdmin bool
+}
+
+// historyPage is the page of all backups.
+func (s *Server) historyPage(w http.ResponseWriter, r *http.Request, c call) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	filter, err := historyFilter(r)
+	if err != nil {
+		return err
+	}
+	v := historyView{
+		All: filter.All, State: filter.State, IsAdmin: c.Actor.IsAdmin(),
+		States: []core.BackupState{core.BackupRunning, core.BackupDone, core.BackupVerified, core.BackupFailed, core.BackupExpired},
+	}
+	if v.Items, v.Next, err = s.service.BackupHistory(r.Context(), c.Actor, filter, page); err != nil {
+		return err
+	}
+	s.render(w, r, http.StatusOK, "history", "Backups", v)
+	return nil
+}
