@@ -267,7 +267,7 @@ func (l *lab) serveS3(ctx context.Context) (string, error) {
 		progress("backups are not measured: MYDB_TEST_S3_SERVER names no S3 server; `make bench` builds one")
 		return "", nil
 	}
-	for _, name := range []string{"s3/backups", "s3-meta"} {
+	for _, name := range []string{"store/backups", "sidecar"} {
 		if err := os.MkdirAll(l.path(name), 0o700); err != nil {
 			return "", err
 		}
@@ -276,7 +276,13 @@ func (l *lab) serveS3(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(program, "--access", s3Key, "--secret", s3Key, "--port", listen, "posix", "--sidecar", l.path("s3-meta"), l.path("s3"))
+	cmd := exec.Command(program, "--access", s3Key, "--secret", s3Key, "--port", listen, "posix", "--sidecar", l.path("sidecar"), l.path("store"))
+	log, err := os.Create(l.path("s3.log"))
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
@@ -293,7 +299,11 @@ func (l *lab) serveS3(ctx context.Context) (string, error) {
 		}
 		return true, conn.Close()
 	})
-	return "s3://backups?path_style=true&endpoint=http://" + listen, err
+	if err != nil {
+		said, _ := os.ReadFile(l.path("s3.log"))
+		return "", fmt.Errorf("start the S3 server: %w\n%s", err, said)
+	}
+	return "s3://backups?path_style=true&endpoint=http://" + listen, nil
 }
 
 // fillPostgres makes about 1 GB of rows such as a laboratory has: numbers that do not compress, names that do.
@@ -303,8 +313,8 @@ func fillPostgres(ctx context.Context, s engine.Server, admin, database string) 
 		return err
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, `create table variants as select i as id, md5((i / 10)::text) as sample, 'ENSG' || lpad((i % 20000)::text, 11, '0') as gene,
-		random() as score, 'chr' || i % 23 as chromosome, repeat(chr(65 + i % 26), 60) as note from generate_series(1, 5500000) i`)
+	_, err = conn.Exec(ctx, `create table variants as select i as id, md5(i::text) as sample, 'ENSG' || lpad((i % 20000)::text, 11, '0') as gene,
+		random() as score, random() * 1000 as quality, 'chr' || i % 23 as chromosome, md5((i / 50)::text) as study from generate_series(1, 6500000) i`)
 	return err
 }
 
@@ -319,7 +329,7 @@ func fillMariaDB(ctx context.Context, s engine.Server, admin, database string) e
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	_, err = db.ExecContext(ctx, `create table variants (id int primary key) select seq as id, md5(seq div 10) as sample, concat('ENSG', lpad(seq % 20000, 11, '0')) as gene,
-		rand() as score, concat('chr', seq % 23) as chromosome, repeat(char(65 + seq % 26), 60) as note from seq_1_to_2800000`)
+	_, err = db.ExecContext(ctx, `create table variants (id int primary key) select seq as id, md5(seq) as sample, concat('ENSG', lpad(seq % 20000, 11, '0')) as gene,
+		rand() as score, rand() * 1000 as quality, concat('chr', seq % 23) as chromosome, md5(seq div 50) as study from seq_1_to_3200000`)
 	return err
 }

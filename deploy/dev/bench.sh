@@ -7,4 +7,6 @@ cd "$repo_dir"
 
 "$dev_dir/engine.sh" up
 "$dev_dir/images.sh" postgres:17 mariadb:11.8 mongo:7
+MYDB_TEST_S3_SERVER=$("$dev_dir/s3.sh")
+export MYDB_TEST_S3_SERVER
 exec go run ./deploy/bench "$@"

@@ -29,7 +29,8 @@ main() {
   "$dev_dir/images.sh" ${MYDB_TEST_IMAGES:-postgres:17 postgres:15 mariadb:11.8 mariadb:10.11}
   install_browser
   install_clients
-  build_s3_server
+  MYDB_TEST_S3_SERVER=$("$dev_dir/s3.sh")
+  export MYDB_TEST_S3_SERVER
   choose_images
   start_metadata_postgres
   start_nodes
@@ -73,19 +74,6 @@ install_browser() {
 install_clients() {
   apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java \
     mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java age zstd jq
-}
-
-# The S3 server takes two minutes to build, so it is kept beside Go's own cache, under its version.
-build_s3_server() {
-  local version folder
-  version=$(cd "$dev_dir/s3" && go list -m -f '{{.Version}}' github.com/versity/versitygw)
-  folder=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mydb
-  export MYDB_TEST_S3_SERVER=$folder/versitygw-$version
-  if [[ -x $MYDB_TEST_S3_SERVER ]]; then return; fi
-  say "Building the S3 server versitygw $version ..."
-  mkdir -p "$folder"
-  (cd "$dev_dir/s3" && CGO_ENABLED=0 go build -trimpath -o "$MYDB_TEST_S3_SERVER.$$" github.com/versity/versitygw/cmd/versitygw)
-  mv "$MYDB_TEST_S3_SERVER.$$" "$MYDB_TEST_S3_SERVER"
 }
 
 choose_images() {
