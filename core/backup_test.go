@@ -63,6 +63,11 @@ func TestScheduledBackups(t *testing.T) {
 		}
 		ready(t, s, pool, r)
 	}
+	for _, schedule := range []string{"monthly", "30 2 * * 1-5", "daily"} {
+		if _, err := s.Do(t.Context(), request(ada, "", core.Describe{On: core.On{Database: "one"}, Backup: &schedule})); err != nil {
+			t.Errorf("%s: %v", schedule, err)
+		}
+	}
 	never := "never"
 	if _, err := s.Do(t.Context(), request(ada, "", core.Describe{On: core.On{Database: "six"}, Backup: &never})); err != nil {
 		t.Fatal(err)

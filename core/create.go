@@ -26,7 +26,7 @@ type Create struct {
 	Size              string            `json:"size,omitempty" description:"A size class; default: the catalogue's first"`
 	Username          string            `json:"username,omitempty" description:"Default: the name with - as _"`
 	Password          string            `json:"password,omitempty" description:"12 to 128 characters; default: generated"`
-	Backup            string            `json:"backup,omitempty" enum:"daily,weekly,monthly,never" description:"Default: daily"`
+	Backup            string            `json:"backup,omitempty" description:"daily, weekly, monthly, never, or a cron expression of five fields; default: daily"`
 	Expires           string            `json:"expires,omitempty" description:"RFC 3339, or a number of days such as 90d; default: by the policy of the site, or never"`
 	Description       string            `json:"description,omitempty"`
 	Contact           string            `json:"contact,omitempty" description:"Whom to ask about it; default: the owner"`

@@ -20,7 +20,7 @@ type Describe struct {
 	Application       *string `json:"application,omitempty" description:"The program that uses it"`
 	Project           *string `json:"project,omitempty" description:"Project or grant"`
 	Support           *string `json:"support,omitempty" description:"A support level of this site"`
-	Backup            *string `json:"backup,omitempty" enum:"daily,weekly,monthly,never"`
+	Backup            *string `json:"backup,omitempty" description:"daily, weekly, monthly, never, or a cron expression of five fields"`
 	BackupWindow      *string `json:"backup_window,omitempty" description:"When backups are made, such as 01:00-05:00, in the site's time zone"`
 	MaintenanceWindow *string `json:"maintenance_window,omitempty" description:"When it may restart for maintenance, such as sun 02:00-06:00"`
 	PHI               *bool   `json:"phi,omitempty" description:"Holds health data about persons; only administrators take the mark off"`
@@ -61,8 +61,10 @@ func (c Describe) check(support []string) error {
 			return err
 		}
 	}
-	if b := value(c.Backup); c.Backup != nil && !slices.Contains(backupPolicies, b) {
-		return invalid("backup", "Backups are %s, not %q.", strings.Join(backupPolicies, ", "), clip(b))
+	if c.Backup != nil {
+		if err := checkSchedule(*c.Backup); err != nil {
+			return err
+		}
 	}
 	if l := value(c.Support); c.Support != nil && !slices.Contains(support, l) {
 		return invalid("support", "There is no support level %q. Choose one of: %s.", clip(l), strings.Join(support, ", "))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // The kinds of alarms about backups. They are judged by what is in the catalogue of backups, and not by the jobs that make them: a
@@ -21,6 +22,9 @@ var guardKinds = []string{AlarmBackupLate, AlarmBackupSmall}
 var backupAges = map[string]time.Duration{
 	BackupDaily: 31 * time.Hour, BackupWeekly: 8 * 24 * time.Hour, BackupMonthly: 35 * 24 * time.Hour,
 }
+
+// cronGrace is how long after a time of a cron expression its backup may take.
+const cronGrace = 7 * time.Hour
 
 // When a backup is suspiciously small: less than half of the one before, if that had at least a megabyte.
 const (
@@ -52,17 +56,21 @@ func (s *Service) GuardBackups(ctx context.Context) error {
 	}
 	l := look{kinds: guardKinds, tell: []Audience{ToOwner, ToAdmins}}
 	for _, g := range list {
-		l.found = append(l.found, g.findings(s.now())...)
+		l.found = append(l.found, g.findings(s.policy.Backup, s.now())...)
 	}
 	return s.settle(ctx, l)
 }
 
-func (g guarded) findings(now time.Time) (out []found) {
+func (g guarded) findings(b policy.Backup, now time.Time) (out []found) {
 	since, what := value(g.ReadyAt), "has no good backup"
 	if g.NewestAt != nil {
 		since, what = *g.NewestAt, "was backed up well on "+moment(*g.NewestAt)+" for the last time"
 	}
-	if allowed := backupAges[g.Backup]; now.Sub(since) > allowed {
+	late := since.Add(backupAges[g.Backup])
+	if _, word := backupAges[g.Backup]; !word {
+		late = nextBackup(b, g.ID, g.Backup, "", since).Add(cronGrace)
+	}
+	if now.After(late) {
 		out = append(out, found{
 			kind: AlarmBackupLate, subject: g.ID, instanceID: g.ID, severity: SeverityAlarm,
 			message: fmt.Sprintf("%s %s, although it is to be backed up %s. Look at its backups for what went wrong, then make one with: backup %[1]s", g.Name, what, g.Backup),

@@ -94,3 +94,28 @@ func TestNextBackup(t *testing.T) {
 		t.Errorf("a window on Sunday begins on %s", sunday)
 	}
 }
+
+// TestCronSchedule keeps to the times in the site's zone, and refuses what is too often, never comes or is no schedule.
+func TestCronSchedule(t *testing.T) {
+	t.Parallel()
+	b := policy.DefaultBackup()
+	b.Timezone = "Europe/Zurich"
+	for now, want := range map[string]string{
+		"2026-07-03 12:00": "2026-07-06 00:30", // from Friday to Monday, in summer time
+		"2026-01-05 12:00": "2026-01-06 01:30",
+	} {
+		if got := nextBackup(b, "x", "30 2 * * 1-5", "", at(now)); !got.Equal(at(want)) {
+			t.Errorf("after %s: %s, want %s", now, got, want)
+		}
+	}
+	for _, good := range []string{"daily", "monthly", "never", "0 * * * *", "30 2 * * 1-5", "0 3 1 */2 *"} {
+		if err := checkSchedule(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "hourly", "*/5 * * * *", "0 3 31 2 *", "0 3 * *", "61 3 * * *", "@daily", "CRON_TZ=UTC 0 3 * * *", "0  3 * * *", "0 3 * * * *"} {
+		if err := checkSchedule(bad); CodeOf(err) != CodeInvalid {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

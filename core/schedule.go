@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/netresearch/go-cron"
 
 	"github.com/mydb-project/mydb/core/policy"
 )
@@ -23,10 +25,51 @@ const (
 
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
+// cronPause is how often a cron expression may have backups made, at most.
+const cronPause = time.Hour
+
+// parseCron reads a cron expression of five fields, in a time zone.
+func parseCron(schedule string, loc *time.Location) (cron.Schedule, error) {
+	if len(strings.Fields(schedule)) != 5 || strings.ContainsAny(schedule, "=@") {
+		return nil, errors.New("not five fields")
+	}
+	return cron.ParseStandard("CRON_TZ=" + loc.String() + " " + schedule)
+}
+
+// checkSchedule applies the rule for what people write.
+func checkSchedule(text string) error {
+	if slices.Contains(backupPolicies, text) {
+		return nil
+	}
+	words := strings.Join(backupPolicies, ", ")
+	if !strings.Contains(text, " ") {
+		return invalid("backup", "Backups are %s, not %q.", words, clip(text))
+	}
+	c, err := parseCron(text, time.UTC)
+	if err != nil || text != strings.Join(strings.Fields(text), " ") {
+		return invalid("backup", "The schedule %q is not understood. Write one of %s, or five fields as for cron, such as 30 2 * * 1-5.", clip(text), words)
+	}
+	at := c.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for range 60 {
+		next := c.Next(at)
+		switch {
+		case at.IsZero() || next.IsZero():
+			return invalid("backup", "The schedule %q never comes. Write five fields as for cron, such as 30 2 * * 1-5.", clip(text))
+		case next.Sub(at) < cronPause:
+			return invalid("backup", "The schedule %q is more often than once an hour, which is the most there is.", clip(text))
+		}
+		at = next
+	}
+	return nil
+}
+
 // nextBackup is the first time after a moment at which a scheduled backup of an instance begins. Each instance has its own minute
 // within the window, so that they do not all begin at once: it follows from the id and stays the same. On the days on which the clocks
 // change, a time that does not exist is taken as the hour after.
 func nextBackup(b policy.Backup, instanceID, schedule, window string, after time.Time) time.Time {
+	if c, err := parseCron(schedule, b.Location()); err == nil {
+		return c.Next(after).UTC()
+	}
 	if window == "" {
 		window = b.Window
 	}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -80,6 +81,9 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
 	v.Sizes = s.service.Catalogue().SizeNames()
 	v.Support, v.Backups = s.service.Policy().Support, core.BackupPolicies()
+	if !slices.Contains(v.Backups, v.Database.Backup) {
+		v.Backups = append(v.Backups, v.Database.Backup) // a cron expression, which the form must not lose
+	}
 	if v.Pending, err = s.service.Pending(r.Context(), v.Database.ID); err != nil {
 		return err
 	}
