@@ -82,6 +82,10 @@ func (s *Service) ExpireBackups(ctx context.Context) (expired int, err error) {
 // expireBackup looks once more, with the row locked: a restore locks it, too.
 func (s *Service) expireBackup(ctx context.Context, b keptBackup) (done bool, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		// The lock comes first, in a statement of its own: the next one then sees a restore that had it before.
+		if _, err := tx.Exec(ctx, "select from backups where id = $1 for update", b.ID); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `update backups set state = 'expired' where id = $1 and state = $2 and pinned_at is null and not exists (select from operations o
 			where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = $1)`, b.ID, b.State)
 		if done = err == nil && tag.RowsAffected() == 1; !done {

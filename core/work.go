@@ -58,6 +58,15 @@ func (s *Service) Begin(ctx context.Context, operationID string) (Instance, time
 	return i, first, err
 }
 
+// EndedOperations gives those of the operations that have ended. One that is not known is none of ours and not among them.
+func (s *Service) EndedOperations(ctx context.Context, ids []string) ([]string, error) {
+	rows, err := s.db.Query(ctx, "select id from operations where id = any($1) and finished_at is not null", ids)
+	if err != nil {
+		return nil, fmt.Errorf("look which operations have ended: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 // StartStep writes that a step has begun. A step that was done in an earlier attempt begins anew.
 func (s *Service) StartStep(ctx context.Context, operationID string, seq int, name string) error {
 	_, err := s.db.Exec(ctx, `insert into operation_steps (operation_id, seq, name, state) values ($1, $2, $3, 'running')

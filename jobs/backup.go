@@ -32,6 +32,9 @@ const (
 var backupPlan = plan{
 	limit: backupLimit, tries: backupTries,
 	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		if err := a.needStore(); err != nil {
+			return nil, err
+		}
 		b, err := a.Service.BackupOfOperation(ctx, a.steps.operationID)
 		if err != nil {
 			return nil, err
@@ -56,6 +59,14 @@ type backup struct {
 	id       string
 	manifest core.Manifest
 	text     []byte // of the manifest, once it is in the store and everything was read back
+}
+
+// needStore refuses work on backups where this worker has no place for them, although the portal thinks that there is one.
+func (a *attempt) needStore() error {
+	if a.Store != nil {
+		return nil
+	}
+	return &Problem{Cause: CauseEngine, Permanent: true, Message: "The worker that took this up has no place for backups. An administrator must set MYDB_STORE_URL for all processes."}
 }
 
 // work is what is left to do: nothing when an earlier attempt has written the manifest, which comes after everything else.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,6 +195,29 @@ func TestFinalBackup(t *testing.T) {
 	}
 	if got := s.ask(s.instance("genomes"), s.collect("genomes"), "select count(*) from genes"); got != "2" {
 		t.Errorf("%s rows", got)
+	}
+}
+
+// TestLeftovers removes what a killed worker has left on a node where its operation does not go on.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	s.made("genomes")
+	_, o := s.backup("genomes")
+	s.docker("run", "--detach", "--label", "dev.mydb.operation="+o.ID, "--name", "left-"+o.ID, os.Getenv("MYDB_TEST_POSTGRES_IMAGE"), "sleep", "600")
+	s.docker("run", "--detach", "--label", "dev.mydb.operation=unknown-"+o.ID, "--name", "other-"+o.ID, os.Getenv("MYDB_TEST_POSTGRES_IMAGE"), "sleep", "600")
+	t.Cleanup(func() {
+		_ = exec.CommandContext(context.WithoutCancel(t.Context()), "docker", "rm", "--force", "--volumes", "left-"+o.ID, "other-"+o.ID).Run()
+	})
+	s.eventually("what the operation has left is gone", func() error {
+		if left := s.docker("ps", "--all", "--quiet", "--filter", "name=left-"+o.ID); strings.TrimSpace(left) != "" {
+			return fmt.Errorf("%s is there", left)
+		}
+		return nil
+	})
+	if s.docker("ps", "--all", "--quiet", "--filter", "name=other-"+o.ID) == "" {
+		t.Error("what is of no operation of this site is gone, too")
 	}
 }
 

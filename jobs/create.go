@@ -157,6 +157,9 @@ func (c *creation) run(ctx context.Context) error {
 		return err
 	}
 	if c.from != nil {
+		if err := c.needStore(); err != nil {
+			return err
+		}
 		server = append(server,
 			step{"restore the backup of " + c.from.StartedAt.Format(time.RFC3339), c.restore},
 			step{"count every table", c.countRestored},

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -108,11 +109,29 @@ func takeInventory(ctx context.Context, o Options, nodeID string) error {
 	if o.Now != nil {
 		at = o.Now()
 	}
+	if err := sweepLeftovers(ctx, o); err != nil {
+		o.Log.Warn("what operations have left could not be removed", "error", err)
+	}
 	volumes, err := o.Runtime.Volumes(ctx)
 	if err != nil {
 		return err
 	}
 	return o.Service.KeepInventory(ctx, core.Inventory{NodeID: nodeID, Volumes: volumes, At: at})
+}
+
+// sweepLeftovers removes tools and throw-away servers from the node of this process whose operation has ended: that of a worker that was
+// killed goes on elsewhere.
+func sweepLeftovers(ctx context.Context, o Options) error {
+	ids, err := o.Runtime.Leftovers(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	ended, err := o.Service.EndedOperations(ctx, ids)
+	for _, id := range ended {
+		o.Log.Warn("a tool or throw-away server of an operation that has ended is removed", "operation", id)
+		err = errors.Join(err, o.Runtime.Sweep(ctx, id))
+	}
+	return err
 }
 
 // inventoryArgs ask a node for its volumes.

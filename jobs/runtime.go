@@ -43,6 +43,8 @@ type Runtime interface {
 	Scratch(ctx context.Context, s ScratchSpec) (port int, err error)
 	// Sweep removes tools and scratch servers of an operation from this node, with their volumes. Absent is success.
 	Sweep(ctx context.Context, operationID string) error
+	// Leftovers lists the operations that tools and scratch servers on this node are of.
+	Leftovers(ctx context.Context) (operationIDs []string, err error)
 }
 
 // ToolSpec is a tool to be run for an operation. Stdin and Stdout may be nil.

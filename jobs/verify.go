@@ -19,6 +19,9 @@ import (
 var verifyPlan = plan{
 	limit: backupLimit, tries: backupTries, away: true,
 	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		if err := a.needStore(); err != nil {
+			return nil, err
+		}
 		var args core.VerifyArgs
 		if err := a.Service.Args(ctx, a.steps.operationID, &args); err != nil {
 			return nil, err

@@ -115,6 +115,9 @@ func (*Nothing) Scratch(context.Context, jobs.ScratchSpec) (int, error) {
 // Sweep implements jobs.Runtime.
 func (*Nothing) Sweep(context.Context, string) error { return nil }
 
+// Leftovers implements jobs.Runtime.
+func (*Nothing) Leftovers(context.Context) ([]string, error) { return nil, nil }
+
 // Specs is what the runtime was last asked to run, by instance.
 func (n *Nothing) Specs() map[string]jobs.Spec {
 	n.mu.Lock()

@@ -269,3 +269,18 @@ func (r *Runtime) Sweep(ctx context.Context, operationID string) error {
 	}
 	return nil
 }
+
+// Leftovers implements jobs.Runtime.
+func (r *Runtime) Leftovers(ctx context.Context) ([]string, error) {
+	list, err := r.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelOperation))})
+	if err != nil {
+		return nil, failed("list tools and throw-away servers", err)
+	}
+	var out []string
+	for _, c := range list {
+		if id := c.Labels[labelOperation]; !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
