@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -12,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/config"
@@ -27,6 +31,24 @@ func openStore(ctx context.Context, address string) (jobs.Store, error) {
 		return nil, err
 	}
 	return backupstore.Open(ctx, where)
+}
+
+// sweep removes the tools and throw-away servers of operations that nobody ends any more.
+func (s *site) sweep(ctx context.Context, pool *pgxpool.Pool) {
+	rows, err := pool.Query(ctx, "select id from operations where kind in ('backup', 'verify', 'restore', 'delete')")
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, id := range ids {
+		for _, node := range s.nodes {
+			err = errors.Join(err, node.Sweep(ctx, id))
+		}
+	}
+	if err != nil {
+		s.t.Errorf("clean up: %v", err)
+	}
 }
 
 // backup makes a backup of a database and gives it as it is when its operation has ended.

@@ -274,6 +274,7 @@ func (s *site) removeAll() {
 		return
 	}
 	defer pool.Close()
+	s.sweep(ctx, pool)
 	rows, err := pool.Query(ctx, "select id from instances")
 	if err != nil {
 		s.t.Error(err)

@@ -410,7 +410,7 @@ func (s *site) labelled(kind, id string) []string {
 
 // removeAll removes what the site's databases consist of, and nothing else.
 func (s *site) removeAll() {
-	var ids []string
+	var ids, operations []string
 	s.withMetadata(func(ctx context.Context, conn *pgx.Conn) error {
 		var made bool
 		if err := conn.QueryRow(ctx, "select to_regclass('instances') is not null").Scan(&made); err != nil || !made {
@@ -420,9 +420,21 @@ func (s *site) removeAll() {
 		if err != nil {
 			return err
 		}
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		if ids, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return err
+		}
+		if rows, err = conn.Query(ctx, "select id from operations where kind in ('backup', 'verify', 'restore', 'delete')"); err != nil {
+			return err
+		}
+		operations, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
+	for _, id := range operations { // what was being verified when the server was stopped
+		out, _ := exec.Command("docker", "ps", "--all", "--quiet", "--filter", "label=dev.mydb.operation="+id).Output()
+		if left := strings.Fields(string(out)); len(left) > 0 {
+			_ = exec.Command("docker", slices.Concat([]string{"rm", "--force", "--volumes"}, left)...).Run()
+		}
+	}
 	// A volume is free once the service's container is gone; a secret, once the service is.
 	for _, kind := range []string{"service", "secret", "volume"} {
 		for _, id := range ids {
