@@ -91,7 +91,7 @@ func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID strin
 		}
 		_, err = tx.Exec(ctx, `update backups set receipt = $2, verified_at = case when $3 then $4::timestamptz else verified_at end,
 			state = case when $3 and state = 'done' then 'verified' when not $3 and state = 'verified' then 'done' else state end where id = $1`,
-			backupID, string(text), receipt.OK && failure == nil, s.now())
+			backupID, string(text), receipt.Proves() && failure == nil, s.now())
 		if err != nil {
 			return fmt.Errorf("keep the receipt: %w", err)
 		}

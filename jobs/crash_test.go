@@ -7,6 +7,8 @@ import (
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/jobs"
 )
 
 // TestOperationsSurviveKill kills the worker around each thing that it does on the way to and from a share, another owner, the trash
@@ -160,4 +162,59 @@ func (s *site) expiring() (op string) {
 		s.t.Fatal(err)
 	}
 	return op
+}
+
+type crashingRuntime struct {
+	jobs.Runtime
+	crasher
+}
+
+func (r crashingRuntime) Nodes(ctx context.Context) (out []jobs.Node, err error) {
+	err = r.around("nodes", func() error { out, err = r.Runtime.Nodes(ctx); return err })
+	return out, err
+}
+
+func (r crashingRuntime) Ensure(ctx context.Context, s jobs.Spec) error {
+	return r.around("ensure", func() error { return r.Runtime.Ensure(ctx, s) })
+}
+
+func (r crashingRuntime) Remove(ctx context.Context, id string) error {
+	return r.around("remove", func() error { return r.Runtime.Remove(ctx, id) })
+}
+
+type crashingEngine struct {
+	engine.Engine
+	crasher
+}
+
+func (e crashingEngine) Ping(ctx context.Context, s engine.Server, password string) error {
+	return e.around("ping", func() error { return e.Engine.Ping(ctx, s, password) })
+}
+
+func (e crashingEngine) Provision(ctx context.Context, s engine.Server, password string, t engine.Tenant) error {
+	return e.around("provision", func() error { return e.Engine.Provision(ctx, s, password, t) })
+}
+
+func (e crashingEngine) Prove(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	return e.around("prove", func() error { return e.Engine.Prove(ctx, s, t) })
+}
+
+func (e crashingEngine) Probe(ctx context.Context, s engine.Server, secrets engine.Secrets, t engine.Tenant) error {
+	return e.around("probe", func() error { return e.Engine.Probe(ctx, s, secrets, t) })
+}
+
+func (e crashingEngine) SetPassword(ctx context.Context, s engine.Server, admin, username, password string) error {
+	return e.around("set password", func() error { return e.Engine.SetPassword(ctx, s, admin, username, password) })
+}
+
+func (e crashingEngine) Grant(ctx context.Context, s engine.Server, admin string, t engine.Tenant, a engine.Access) error {
+	return e.around("grant", func() error { return e.Engine.Grant(ctx, s, admin, t, a) })
+}
+
+func (e crashingEngine) Revoke(ctx context.Context, s engine.Server, admin string, t engine.Tenant, username string) error {
+	return e.around("revoke", func() error { return e.Engine.Revoke(ctx, s, admin, t, username) })
+}
+
+func (e crashingEngine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
+	return e.around("login", func() error { return e.Engine.Login(ctx, s, t) })
 }

@@ -117,61 +117,6 @@ func (c crasher) here(place string) {
 	}
 }
 
-type crashingRuntime struct {
-	jobs.Runtime
-	crasher
-}
-
-func (r crashingRuntime) Nodes(ctx context.Context) (out []jobs.Node, err error) {
-	err = r.around("nodes", func() error { out, err = r.Runtime.Nodes(ctx); return err })
-	return out, err
-}
-
-func (r crashingRuntime) Ensure(ctx context.Context, s jobs.Spec) error {
-	return r.around("ensure", func() error { return r.Runtime.Ensure(ctx, s) })
-}
-
-func (r crashingRuntime) Remove(ctx context.Context, id string) error {
-	return r.around("remove", func() error { return r.Runtime.Remove(ctx, id) })
-}
-
-type crashingEngine struct {
-	engine.Engine
-	crasher
-}
-
-func (e crashingEngine) Ping(ctx context.Context, s engine.Server, password string) error {
-	return e.around("ping", func() error { return e.Engine.Ping(ctx, s, password) })
-}
-
-func (e crashingEngine) Provision(ctx context.Context, s engine.Server, password string, t engine.Tenant) error {
-	return e.around("provision", func() error { return e.Engine.Provision(ctx, s, password, t) })
-}
-
-func (e crashingEngine) Prove(ctx context.Context, s engine.Server, t engine.Tenant) error {
-	return e.around("prove", func() error { return e.Engine.Prove(ctx, s, t) })
-}
-
-func (e crashingEngine) Probe(ctx context.Context, s engine.Server, secrets engine.Secrets, t engine.Tenant) error {
-	return e.around("probe", func() error { return e.Engine.Probe(ctx, s, secrets, t) })
-}
-
-func (e crashingEngine) SetPassword(ctx context.Context, s engine.Server, admin, username, password string) error {
-	return e.around("set password", func() error { return e.Engine.SetPassword(ctx, s, admin, username, password) })
-}
-
-func (e crashingEngine) Grant(ctx context.Context, s engine.Server, admin string, t engine.Tenant, a engine.Access) error {
-	return e.around("grant", func() error { return e.Engine.Grant(ctx, s, admin, t, a) })
-}
-
-func (e crashingEngine) Revoke(ctx context.Context, s engine.Server, admin string, t engine.Tenant, username string) error {
-	return e.around("revoke", func() error { return e.Engine.Revoke(ctx, s, admin, t, username) })
-}
-
-func (e crashingEngine) Login(ctx context.Context, s engine.Server, t engine.Tenant) error {
-	return e.around("login", func() error { return e.Engine.Login(ctx, s, t) })
-}
-
 // testCatalogue has two sizes more than the built-in one: one that no machine has room for, and one in which no server starts.
 func testCatalogue(find func(string) (string, bool)) engine.Catalogue {
 	c := engine.BuiltIn().WithImages(find)

@@ -91,13 +91,5 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request, c call) error {
 		http.Redirect(w, r, "/databases/"+receipt.Database.ID, http.StatusSeeOther)
 		return nil
 	}
-	v, err := s.databaseView(r, c)
-	if err != nil {
-		return err
-	}
-	a := s.explain(r, problem)
-	a.setHeaders(w.Header())
-	v.Problem = a.Message
-	s.render(w, r, a.status, "database", v.Database.Name, v)
-	return nil
+	return s.showProblem(w, r, c, problem)
 }

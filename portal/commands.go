@@ -102,16 +102,21 @@ func (s *Server) give(make func(r *http.Request, database string) core.Command) 
 			http.Redirect(w, r, r.URL.JoinPath("..").String(), http.StatusSeeOther)
 			return nil
 		}
-		v, err := s.databaseView(r, c)
-		if err != nil {
-			return err
-		}
-		a := s.explain(r, problem)
-		a.setHeaders(w.Header())
-		v.Problem = a.Message
-		s.render(w, r, a.status, "database", v.Database.Name, v)
-		return nil
+		return s.showProblem(w, r, c, problem)
 	}
+}
+
+// showProblem shows the page of a database with what went wrong.
+func (s *Server) showProblem(w http.ResponseWriter, r *http.Request, c call, problem error) error {
+	v, err := s.databaseView(r, c)
+	if err != nil {
+		return err
+	}
+	a := s.explain(r, problem)
+	a.setHeaders(w.Header())
+	v.Problem = a.Message
+	s.render(w, r, a.status, "database", v.Database.Name, v)
+	return nil
 }
 
 // The forms of the card "Manage" on the page of a database.

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"encoding/csv"
 	"net/http"
 	"strconv"
 	"time"
@@ -61,35 +60,15 @@ var historyHeader = []string{
 	"sha256", "location", "error",
 }
 
-// historyCSV writes all that fits, as RFC 4180 has it.
+// historyCSV writes all that fits.
 func (s *Server) historyCSV(w http.ResponseWriter, r *http.Request, c call) error {
 	filter, err := historyFilter(r)
 	if err != nil {
 		return err
 	}
-	list, next, err := s.service.BackupHistory(r.Context(), c.Actor, filter, core.Page{Limit: core.MaxPage})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", `attachment; filename="backups.csv"`)
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	_ = out.Write(historyHeader)
-	for {
-		for _, b := range list {
-			_ = out.Write(historyRow(b))
-		}
-		if next == "" {
-			break
-		}
-		if list, next, err = s.service.BackupHistory(r.Context(), c.Actor, filter, core.Page{Limit: core.MaxPage, Cursor: next}); err != nil {
-			s.log.Error("a history was cut short", "error", err)
-			panic(http.ErrAbortHandler) // the header is out: a broken transfer is better than half a list that looks whole
-		}
-	}
-	out.Flush()
-	return nil
+	return writeTable(s, w, "backups.csv", historyHeader, historyRow, func(page core.Page) ([]core.Backup, string, error) {
+		return s.service.BackupHistory(r.Context(), c.Actor, filter, page)
+	})
 }
 
 func historyRow(b core.Backup) []string {
@@ -112,14 +91,10 @@ func historyRow(b core.Backup) []string {
 	if b.Contents != nil {
 		tables, rows = strconv.Itoa(b.Contents.Tables), strconv.FormatInt(b.Contents.Rows, 10)
 	}
-	row := []string{
+	return []string{
 		b.Database, b.InstanceID, b.ID, string(b.State), b.Reason, b.RequestedBy, at(&b.CreatedAt), at(b.FinishedAt), seconds, size, tables, rows, at(b.VerifiedAt),
 		b.PinNote, at(b.ExpiredAt), sum, b.Location, b.Error,
 	}
-	for n, cell := range row {
-		row[n] = harmless(cell)
-	}
-	return row
 }
 
 type historyView struct {

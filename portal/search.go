@@ -94,26 +94,37 @@ var csvHeader = []string{
 	"application", "project", "support", "backup", "backup_window", "maintenance_window", "phi", "class", "created", "expires", "id",
 }
 
-// writeCSV writes everything that fits a filter, as RFC 4180 has it.
+// writeCSV writes everything that fits a filter.
 func (s *Server) writeCSV(w http.ResponseWriter, r *http.Request, c call, f core.Filter) error {
-	list, next, err := s.service.Search(r.Context(), c.Actor, f, core.Page{Limit: core.MaxPage})
+	return writeTable(s, w, "databases.csv", csvHeader, csvRow, func(page core.Page) ([]core.Instance, string, error) {
+		return s.service.Search(r.Context(), c.Actor, f, page)
+	})
+}
+
+// writeTable writes all pages of a list as a file, as RFC 4180 has it.
+func writeTable[T any](s *Server, w http.ResponseWriter, file string, header []string, row func(T) []string, pages func(core.Page) ([]T, string, error)) error {
+	list, next, err := pages(core.Page{Limit: core.MaxPage})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", `attachment; filename="databases.csv"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+file+`"`)
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	_ = out.Write(csvHeader)
+	_ = out.Write(header)
 	for {
-		for _, i := range list {
-			_ = out.Write(csvRow(i))
+		for _, item := range list {
+			cells := row(item)
+			for n, cell := range cells {
+				cells[n] = harmless(cell)
+			}
+			_ = out.Write(cells)
 		}
 		if next == "" {
 			break
 		}
-		if list, next, err = s.service.Search(r.Context(), c.Actor, f, core.Page{Limit: core.MaxPage, Cursor: next}); err != nil {
-			s.log.Error("a list was cut short", "error", err)
+		if list, next, err = pages(core.Page{Limit: core.MaxPage, Cursor: next}); err != nil {
+			s.log.Error("a list was cut short", "file", file, "error", err)
 			panic(http.ErrAbortHandler) // the header is out: a broken transfer is better than half a list that looks whole
 		}
 	}
@@ -132,15 +143,11 @@ func csvRow(i core.Instance) []string {
 	if i.ExpiresAt != nil {
 		expires = i.ExpiresAt.UTC().Format(time.RFC3339)
 	}
-	row := []string{
+	return []string{
 		i.Name, i.Owner, string(i.State), i.Engine, i.Version, i.Size, host, port, i.Database, i.Username, i.Description, i.Contact, i.Department, i.PI,
 		i.Application, i.Project, i.Support, i.Backup, i.BackupWindow, i.MaintenanceWindow, strconv.FormatBool(i.PHI), i.Class,
 		i.CreatedAt.UTC().Format(time.RFC3339), expires, i.ID,
 	}
-	for n, cell := range row {
-		row[n] = harmless(cell)
-	}
-	return row
 }
 
 // harmless keeps a spreadsheet from taking what people wrote for a formula, as OWASP advises: with an apostrophe in front.

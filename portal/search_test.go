@@ -2,7 +2,7 @@ package portal
 
 import (
 	"encoding/csv"
-	"strings"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/mydb-project/mydb/core"
@@ -17,13 +17,16 @@ func TestCSVHoldsNoFormulas(t *testing.T) {
 			t.Errorf("harmless(%q) = %q, want %q", in, got, want)
 		}
 	}
-	row := csvRow(core.Instance{Name: "genomes", Description: "=cmd|' /C calc'!A0", Project: "a \"quote\", a comma\nand a line"})
-	var b strings.Builder
-	w := csv.NewWriter(&b)
-	_ = w.Write(row)
-	w.Flush()
-	back, err := csv.NewReader(strings.NewReader(b.String())).Read()
-	if err != nil || len(back) != len(csvHeader) || back[10] != "'=cmd|' /C calc'!A0" || back[15] != "a \"quote\", a comma\nand a line" {
-		t.Errorf("read back %q, %v", back, err)
+	instance := core.Instance{Name: "genomes", Description: "=cmd|' /C calc'!A0", Project: "a \"quote\", a comma\nand a line"}
+	w := httptest.NewRecorder()
+	err := writeTable(&Server{}, w, "databases.csv", csvHeader, csvRow, func(core.Page) ([]core.Instance, string, error) {
+		return []core.Instance{instance}, "", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(w.Body).ReadAll()
+	if err != nil || len(rows) != 2 || len(rows[1]) != len(csvHeader) || rows[1][10] != "'=cmd|' /C calc'!A0" || rows[1][15] != "a \"quote\", a comma\nand a line" {
+		t.Errorf("read back %q, %v", rows, err)
 	}
 }
