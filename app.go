@@ -75,6 +75,7 @@ type App struct {
 	Addr    net.Addr      // where the portal listens; set by Start
 
 	pool    *pgxpool.Pool
+	store   jobs.Store // nil when there is no place for backups
 	runtime *swarm.Runtime
 	workers *jobs.Workers
 	server  *http.Server
@@ -95,8 +96,16 @@ func (a *App) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.store, err = a.openStore(ctx); err != nil {
+		return err
+	}
+	var objects core.Objects
+	if a.store != nil {
+		objects = a.store
+	}
 	a.Service = core.New(core.Options{
-		DB: a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Policy: a.Policy, Quotas: a.Quotas, Log: a.Log,
+		Objects: objects,
+		DB:      a.pool, Queue: queue, Keys: keys, Engines: engines(), Catalogue: a.Catalogue, Policy: a.Policy, Quotas: a.Quotas, Log: a.Log,
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
 		DeleteGrace: time.Duration(a.Config.DeleteGrace),
 		MailAdmins:  a.Config.MailAdmins,
@@ -155,12 +164,8 @@ func (a *App) startWorkers(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	backups, err := a.openStore(ctx)
-	if err != nil {
-		return err
-	}
 	a.workers, err = jobs.Start(ctx, jobs.Options{
-		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer, Store: backups,
+		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer, Store: a.store,
 		InstanceHost: a.Config.InstanceHost, CreateLimit: a.Config.CreateLimit,
 	})
 	return err

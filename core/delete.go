@@ -13,6 +13,8 @@ import (
 type Delete struct {
 	On
 	Reason string `json:"reason,omitempty" description:"Why; those who approve read it"`
+
+	approved bool // by somebody else
 }
 
 // Undelete brings an instance back from the trash, whole.
@@ -29,21 +31,26 @@ func (c Delete) prepare(*Service, Actor) (decision, error) {
 		return nil, err
 	}
 	return deletion{
-		ask: request{on: c.Database, action: "delete", reason: c.Reason, states: []State{StateReady, StateStopped}},
-		now: change{on: c.Database, kind: "delete", states: []State{StateReady, StateStopped}, audit: map[string]any{"reason": c.Reason, "alone": true}},
+		ask:      request{on: c.Database, action: "delete", reason: c.Reason, states: []State{StateReady, StateStopped}},
+		now:      change{on: c.Database, kind: "delete", states: []State{StateReady, StateStopped}, audit: map[string]any{"reason": c.Reason, "alone": !c.approved}},
+		approved: c.approved,
 	}, nil
 }
 
 // deletion asks for an approval, unless the policy lets the owner delete alone.
 type deletion struct {
-	ask request
-	now change
+	ask      request
+	now      change
+	approved bool
 }
 
 func (d deletion) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
 	i, err := s.target(ctx, tx, req.Actor, d.ask.on)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if d.approved {
+		return d.now.decide(ctx, s, tx, req)
 	}
 	alone, err := s.mayDeleteAlone(ctx, tx, req.Actor, i)
 	if err != nil {

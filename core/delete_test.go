@@ -108,7 +108,7 @@ func TestApprovalOfWhatHasChanged(t *testing.T) {
 	s, db, _, a := asked(t)
 	cleo := coretest.Actor(t, s, "cleo", true)
 	for _, c := range []struct{ name, sql, say string }{
-		{"in the trash already", "update instances set state = 'trashed'", "is trashed by now"},
+		{"in the trash already", "update instances set state = 'trashed'", "is trashed"},
 		{"the requester has left", "update people set disabled_at = now() where login = 'ada'", "may no longer use MyDB"},
 	} {
 		if _, err := db.Exec(t.Context(), c.sql); err != nil {

@@ -35,6 +35,7 @@ type Service struct {
 	feed        *feed
 
 	backups Backups
+	objects Objects
 
 	mailAdmins []string
 	inspector  Inspector
@@ -61,6 +62,8 @@ type Options struct {
 	Inspector Inspector
 	// Backups is how backups are made; the zero value: not at all.
 	Backups Backups
+	// Objects is where backups are. Nil: this process cannot read them.
+	Objects Objects
 	Now     func() time.Time // default: time.Now
 }
 
@@ -84,7 +87,7 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
-		inspector: o.Inspector, reports: make(chan struct{}, reportsAtOnce),
+		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce),
 	}
 	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups
 	if s.policy.Backup.Timezone == "" {
