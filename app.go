@@ -129,12 +129,8 @@ func (a *App) connect(ctx context.Context) error {
 
 // Start starts what the App is made for. After an error, Stop still has to be called.
 func (a *App) Start(ctx context.Context) error {
-	behind, err := migrations.Behind(ctx, a.pool)
-	if err != nil {
-		return fmt.Errorf("reach the metadata database (MYDB_DATABASE_URL): %w", err)
-	}
-	if behind != 0 {
-		return fmt.Errorf("the metadata database is %d migrations behind this version: run `mydb migrate`", behind)
+	if err := a.upToDate(ctx); err != nil {
+		return err
 	}
 	if err := a.Service.PreparePorts(ctx); err != nil {
 		return err
@@ -313,21 +309,27 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"key file", a.checkKey},
 		{"metadata database", a.checkDatabase},
 		{"application's role", a.checkRole},
+		{"stored secrets", a.checkSecrets},
 		{"container engine", a.checkEngine},
 		{"engine images", a.checkImages},
 		{"port range", a.checkPorts},
 		{"backup store", a.checkStore},
+		{"escrow keys", a.checkEscrow},
 		{"mail server", a.checkMail},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		detail, err := c.do(ctx)
 		cancel()
-		if err != nil {
-			well = false
-			fmt.Fprintf(out, "FAIL  %-20s %v\n", c.what, err)
-			continue
+		var warn warning
+		word := "ok"
+		if errors.As(err, &warn) {
+			word, detail = "warn", string(warn)
+		} else if err != nil {
+			well, word, detail = false, "FAIL", err.Error()
 		}
-		fmt.Fprintf(out, "ok    %-20s %s\n", c.what, detail)
+		for line := range strings.SplitSeq(detail, "\n") {
+			fmt.Fprintf(out, "%-5s %-20s %s\n", word, c.what, line)
+		}
 	}
 	return well
 }

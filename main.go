@@ -13,7 +13,6 @@ import (
 
 	"github.com/mydb-project/mydb/bot/console"
 	"github.com/mydb-project/mydb/core/config"
-	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/deploy/dev"
 	"github.com/mydb-project/mydb/migrations"
 )
@@ -205,30 +204,6 @@ func catalogueCommand() *cobra.Command {
 	})
 	c.Flags().BoolVar(&images, "images", false, "print only the images, one a line")
 	return c
-}
-
-func keyCommand() *cobra.Command {
-	// Without a function of its own, cobra takes any word after it for fine.
-	key := simple("key", "Make the key that seals stored secrets and backups", (*cobra.Command).Help)
-	key.AddCommand(&cobra.Command{
-		Use: "new FILE", Short: "Make a new key file, which must not exist yet", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			content, err := crypt.NewKey()
-			if err != nil {
-				return err
-			}
-			f, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-			if err != nil {
-				return err
-			}
-			if _, err := f.WriteString(content); err != nil {
-				return errors.Join(err, f.Close())
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Made %s. Keep a copy off this machine: without it, stored secrets and backups cannot be opened.\n", args[0])
-			return f.Close()
-		},
-	})
-	return key
 }
 
 // clientFlags are the flags of the commands that talk to a running server.

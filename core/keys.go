@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -25,5 +26,15 @@ func (s *Service) SealArchive(w io.Writer) (archive *crypt.ArchiveWriter, keys [
 	return archive, r.IDs(), err
 }
 
-// OpenArchive reads what SealArchive has written.
+// OpenArchive reads what SealArchive has written. Errors: crypt.ErrOtherKey.
 func (s *Service) OpenArchive(r io.Reader) (io.ReadCloser, error) { return s.keys.OpenArchive(r) }
+
+// open opens a secret of the catalogue. A process whose key file is older than that of the others says so.
+func (s *Service) open(sealed []byte) ([]byte, error) {
+	plain, err := s.keys.Open(sealed)
+	if errors.Is(err, crypt.ErrOtherKey) {
+		return nil, &Error{Code: CodeUnavailable, Cause: err, Message: "This process of MyDB does not have the key that a stored secret was sealed with. " +
+			"An administrator must give all processes the same MYDB_KEY_FILE, with all keys of before in it, and restart them; `mydb key status` tells what is missing."}
+	}
+	return plain, err
+}

@@ -34,7 +34,7 @@ func (s *Service) readSecret(ctx context.Context, instanceID, kind string) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("read a secret: %w", err)
 	}
-	return s.keys.Open(sealed)
+	return s.open(sealed)
 }
 
 // Credentials are what the owner logs in with.
@@ -87,7 +87,7 @@ func (s *Service) collect(ctx context.Context, req Request, i Instance, kind, us
 	if err := writeAudit(ctx, s.db, e); err != nil {
 		return Credentials{}, err
 	}
-	password, err := s.keys.Open(sealed)
+	password, err := s.open(sealed)
 	return Credentials{Username: username, Password: string(password)}, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -202,9 +201,9 @@ func (s *Service) replay(ctx context.Context, tx pgx.Tx, req Request, receipt *R
 	if on, ok := req.Command.(interface{ subject() string }); ok {
 		about = on.subject()
 	}
-	digest := s.keys.Digest(append([]byte(req.Command.action()+"\n"+about+"\n"), body...))
+	text := append([]byte(req.Command.action()+"\n"+about+"\n"), body...)
 	tag, err := tx.Exec(ctx, "insert into requests (person_id, key, digest) values ($1, $2, $3) on conflict do nothing",
-		req.Actor.ID, req.Key, digest)
+		req.Actor.ID, req.Key, s.keys.Digest(text))
 	if err != nil {
 		return false, fmt.Errorf("claim the idempotency key: %w", err)
 	}
@@ -216,7 +215,7 @@ func (s *Service) replay(ctx context.Context, tx pgx.Tx, req Request, receipt *R
 	if err != nil {
 		return false, fmt.Errorf("read the first receipt: %w", err)
 	}
-	if !slices.Equal(first, digest) {
+	if !s.keys.IsDigest(first, text) {
 		return false, Errorf(CodeKeyReused, "This idempotency key came with another request before. Use a new key for a new request.")
 	}
 	if err := json.Unmarshal(stored, receipt); err != nil {

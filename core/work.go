@@ -257,7 +257,7 @@ func (s *Service) Authority(ctx context.Context) (*crypt.Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate authority: %w", err)
 	}
-	plain, err := s.keys.Open(key)
+	plain, err := s.open(key)
 	if err != nil {
 		return nil, fmt.Errorf("open the certificate authority's key: %w", err)
 	}

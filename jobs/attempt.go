@@ -47,6 +47,7 @@ type attempt struct {
 	transfer core.TransferArgs
 	backup   *backup
 	verify   *verification
+	keys     *crypt.Keyring // in place of the site's own
 }
 
 // step is a part of an operation that people see.

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
@@ -264,7 +265,11 @@ func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPa
 	defer object.Close()
 	sealed := &counter{w: io.Discard, hash: sha256.New()}
 	raw := io.TeeReader(object, sealed)
-	plain, err := a.Service.OpenArchive(raw)
+	plain, err := a.openArchive(raw)
+	if errors.Is(err, crypt.ErrOtherKey) {
+		return &Problem{Cause: CauseData, Err: err, Message: p.Object + " was encrypted with a key that this process does not have. The manifest of the backup names those who can open it; " +
+			"an administrator must put one of them back into MYDB_KEY_FILE, after the first, and restart the workers."}
+	}
 	if err != nil {
 		return &Problem{Cause: CauseData, Message: p.Object + " cannot be opened.", Detail: err.Error(), Err: err}
 	}
@@ -290,6 +295,14 @@ func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPa
 		return spoilt(p, fmt.Errorf("%d bytes with the hash %s, and not %d with %s", sealed.n, sealed.sum(), p.Size, p.SHA256))
 	}
 	return nil
+}
+
+// openArchive opens what was packed, with the site's keys or with those of a proof.
+func (a *attempt) openArchive(r io.Reader) (io.ReadCloser, error) {
+	if a.keys != nil {
+		return a.keys.OpenArchive(r)
+	}
+	return a.Service.OpenArchive(r)
 }
 
 // spoilt says that what is in the store is not what was written.

@@ -260,7 +260,7 @@ func (c *creation) provision(ctx context.Context, tenant engine.Tenant) (string,
 func (c *creation) gaveUp(cause error) core.Explanation {
 	e := sentence(cause)
 	var problem *Problem
-	if errors.As(cause, &problem) {
+	if errors.As(cause, &problem) || errors.Is(cause, crypt.ErrOtherKey) {
 		e.Message = fmt.Sprintf("MyDB tried for %s. %s", c.limit, e.Message)
 		return e
 	}

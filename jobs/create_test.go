@@ -34,6 +34,7 @@ const (
 	crashEnv  = "MYDB_TEST_WORKER_CRASH"  // the call at which it kills itself
 	engineEnv = "MYDB_TEST_WORKER_ENGINE" // its Docker engine; empty means the machine's
 	storeEnv  = "MYDB_TEST_WORKER_STORE"  // where it keeps backups, as MYDB_STORE_URL
+	escrowEnv = "MYDB_TEST_WORKER_ESCROW" // public keys that open its backups, too
 )
 
 func TestMain(m *testing.M) {
@@ -75,7 +76,8 @@ func beWorker() error {
 	}
 	service := core.New(core.Options{
 		DB: pool, Keys: keys, Queue: queue, Engines: allEngines(crash), Catalogue: testCatalogue(find),
-		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)), Backups: core.Backups{On: true},
+		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
+		Backups: core.Backups{On: true, Escrow: strings.Fields(os.Getenv(escrowEnv))},
 	})
 	backups, err := openStore(ctx, os.Getenv(storeEnv))
 	if err != nil {
@@ -142,7 +144,8 @@ type site struct {
 	nodes   []*swarm.Runtime // on each node
 	engines []string         // addresses of the nodes' engines; the manager's is first
 	actor   core.Actor
-	store   string // where backups are, as MYDB_STORE_URL
+	store   string   // where backups are, as MYDB_STORE_URL
+	env     []string // of workers, beside what all have
 }
 
 // newSite makes a site on the machine's own engine.
@@ -263,6 +266,7 @@ func (s *site) workerOn(host, crash string) *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
+	cmd.Env = append(cmd.Env, s.env...)
 	var out strings.Builder
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/xid"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/crypt"
 )
 
 // operationArgs ask for work on an instance that exists. One worker does all kinds; plans says how.
@@ -145,7 +146,7 @@ func (w *operationWorker) failed(ctx context.Context, job *river.Job[operationAr
 func (a *attempt) failure(p plan, cause error) core.Explanation {
 	e := sentence(cause)
 	var problem *Problem
-	if permanent(cause) || errors.As(cause, &problem) {
+	if permanent(cause) || errors.As(cause, &problem) || errors.Is(cause, crypt.ErrOtherKey) {
 		return e
 	}
 	e.Reference = xid.New().String()

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
@@ -76,6 +77,8 @@ func permanent(err error) bool {
 		ours    *core.Error
 	)
 	switch {
+	case errors.Is(err, crypt.ErrOtherKey): // until this process gets the key file that the others have
+		return false
 	case errors.As(err, &problem):
 		return problem.Permanent
 	case errors.As(err, &refused):

@@ -25,11 +25,8 @@ type Recipients struct {
 
 // Recipients gives those of the keyring's first key and of further public keys (age1...).
 func (k *Keyring) Recipients(escrow []string) (Recipients, error) {
-	own, ok := k.recipient.(fmt.Stringer)
-	if !ok {
-		return Recipients{}, errors.New("the key has no public form")
-	}
-	r := Recipients{list: []age.Recipient{k.recipient}, ids: []string{own.String()}}
+	own := k.now.Load()
+	r := Recipients{list: []age.Recipient{own.recipient}, ids: own.public[:1:1]}
 	for _, key := range escrow {
 		e, err := age.ParseX25519Recipient(key)
 		if err != nil {
@@ -72,12 +69,9 @@ func (a *ArchiveWriter) Close() error {
 }
 
 // OpenArchive reads an archive with any key of the keyring. An archive that was changed or cut off is an error before its end.
+// Errors: ErrOtherKey.
 func (k *Keyring) OpenArchive(r io.Reader) (io.ReadCloser, error) {
-	plain, err := age.Decrypt(r, k.identities...)
-	var none *age.NoIdentityMatchError
-	if errors.As(err, &none) {
-		return nil, fmt.Errorf("no key of this site opens the archive: %w", err)
-	}
+	plain, err := k.decrypt(r)
 	if err != nil {
 		return nil, fmt.Errorf("open the archive: %w", err)
 	}
