@@ -74,6 +74,9 @@ type App struct {
 	Service *core.Service // set by Open
 	Addr    net.Addr      // where the portal listens; set by Start
 
+	bot  *bot.Bot
+	chat chat
+
 	pool    *pgxpool.Pool
 	store   jobs.Store // nil when there is no place for backups
 	runtime *swarm.Runtime
@@ -109,10 +112,12 @@ func (a *App) Open(ctx context.Context) error {
 		Ports: core.PortRange{First: a.Config.PortRange.First, Last: a.Config.PortRange.Last}, Pool: a.Config.WarmPool,
 		DeleteGrace: time.Duration(a.Config.DeleteGrace),
 		MailAdmins:  a.Config.MailAdmins,
+		ChatAdmins:  a.chatAdmins(),
 		Inspector:   inspector{a},
 		Backups:     core.Backups{On: a.Config.StoreOn(), Escrow: a.Policy.Backup.Escrow, AtOnce: a.Policy.Backup.AtOnce},
 	})
-	return nil
+	a.bot = bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})
+	return a.openChat()
 }
 
 func (a *App) connect(ctx context.Context) error {
@@ -145,6 +150,7 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	if a.Serve {
+		a.listenToChat(background)
 		return a.startPortal(ctx)
 	}
 	return nil
@@ -161,7 +167,7 @@ func (a *App) startWorkers(ctx context.Context) (err error) {
 		return err
 	}
 	a.workers, err = jobs.Start(ctx, jobs.Options{
-		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer, Store: a.store,
+		DB: a.pool, Service: a.Service, Runtime: a.runtime, Log: a.Log, Mailer: mailer, Store: a.store, Chat: a.chat.desk, Platforms: a.chat.platforms(),
 		InstanceHost: a.Config.InstanceHost, CreateLimit: a.Config.CreateLimit,
 	})
 	return err
@@ -205,7 +211,8 @@ func (a *App) portal() (*portal.Server, error) {
 		Service:   a.Service,
 		Directory: directory,
 		Sessions:  a.Service.Sessions(),
-		Console:   grammar{bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})},
+		Console:   grammar{a.bot},
+		Chat:      a.chat.routes(),
 		PublicURL: a.Config.PublicURL,
 		CA:        a.certificate,
 		Ready:     a.Ready,
@@ -316,6 +323,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"backup store", a.checkStore},
 		{"escrow keys", a.checkEscrow},
 		{"mail server", a.checkMail},
+		{"chat", a.checkChat},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		detail, err := c.do(ctx)

@@ -43,6 +43,9 @@ func (c conversation) approve(ctx context.Context) (Answer, error) { return c.de
 func (c conversation) deny(ctx context.Context) (Answer, error)    { return c.decide(ctx, false) }
 
 func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) {
+	if err := c.mayDecideHere(ctx); err != nil {
+		return Answer{}, err
+	}
 	receipt, err := c.order(ctx, core.Decide{ID: c.values["id"], Approve: approve, Reason: c.values["reason"]})
 	if err != nil {
 		return Answer{}, err
@@ -52,6 +55,28 @@ func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) 
 		return Answer{Name: a.Database, Text: fmt.Sprintf("Denied: %s %s. %s is told why.", a.Action, a.Database, a.RequestedBy)}, nil
 	}
 	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", a.Action, a.Database, a.RequestedBy)}, nil
+}
+
+// mayDecideHere sends those to the portal who decide what needs a fresh login.
+func (c conversation) mayDecideHere(ctx context.Context) error {
+	if c.Chat == nil || !c.Actor.IsAdmin() {
+		return nil
+	}
+	list, err := c.service.Approvals(ctx, c.Actor, true)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if a.ID != c.values["id"] {
+			continue
+		}
+		st, err := c.service.StakeOf(ctx, a.ID)
+		if err == nil && needsPortal(st.Action, st.PHI) {
+			err = core.Errorf(core.CodeForbidden, "This is decided in the portal, after a fresh login: %s/approvals#approval-%s", c.publicURL, a.ID)
+		}
+		return err
+	}
+	return nil
 }
 
 func (c conversation) withdraw(ctx context.Context) (Answer, error) {

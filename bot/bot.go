@@ -42,6 +42,7 @@ type In struct {
 	Address string
 	Key     string
 	Text    string
+	Chat    *core.Inbound // what came in, when it is from a chat service
 }
 
 // Answer is what to say. Text is plain, but for fences of three backticks around what must stay aligned, and at most MaxAnswer
@@ -50,6 +51,10 @@ type Answer struct {
 	Text        string `json:"text"`
 	OperationID string `json:"operation_id,omitempty"` // work to follow: it ends in what was asked for
 	Name        string `json:"name,omitempty"`         // of the database that it is about
+
+	Title   string        `json:"-"`
+	Buttons []core.Button `json:"-"` // where there are buttons
+	Image   []byte        `json:"-"` // a PNG, where there are pictures
 }
 
 // conversation is one message on its way to an answer.
@@ -72,6 +77,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"backup": conversation.backup, "backups": conversation.backups, "restore": conversation.restore,
 	"class": conversation.class, "withdraw": conversation.withdraw,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
+	"link": conversation.link, "confirm": conversation.link, "unlink": conversation.unlink,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -176,7 +177,7 @@ func TestRepeatedMessageIsDoneOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := k.say(ada, "key-1", "/mydb create pg GENOMES")
-	if err != nil || again != first {
+	if err != nil || !reflect.DeepEqual(again, first) {
 		t.Errorf("the same key again gives %+v, %v; want %+v", again, err, first)
 	}
 	if _, err := k.say(ada, "key-1", "create postgres other"); core.CodeOf(err) != core.CodeKeyReused {

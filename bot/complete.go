@@ -44,7 +44,7 @@ func (g Grammar) Complete(head string) []string {
 func (g Grammar) available() []string {
 	var out []string
 	for _, c := range g.Commands {
-		if !c.Later {
+		if !c.Later && !c.Hidden {
 			out = append(out, c.Name)
 		}
 	}

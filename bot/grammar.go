@@ -43,6 +43,8 @@ type Command struct {
 	Params  []Param
 	Example string
 	Later   bool // known by name, but not available yet
+	Anybody bool // also for people whom MyDB does not know yet
+	Hidden  bool // a button gives it, and nobody writes it
 }
 
 // Param finds a parameter by name.
@@ -70,9 +72,11 @@ func (g Grammar) Command(name string) (Command, bool) {
 
 // Names lists the names of all commands, also of those that are not available yet.
 func (g Grammar) Names() []string {
-	out := make([]string, len(g.Commands))
-	for i, c := range g.Commands {
-		out[i] = c.Name
+	out := make([]string, 0, len(g.Commands))
+	for _, c := range g.Commands {
+		if !c.Hidden {
+			out = append(out, c.Name)
+		}
 	}
 	return out
 }
@@ -147,9 +151,10 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "withdraw", Summary: "Takes back what you have asked an approval for.", Params: []Param{approval}, Example: "withdraw d0c1u2v3w4x5y6z7a8b9"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
+	g.Commands = append(g.Commands, identityCommands...)
 	topics := append(append(g.Names(), "help"), laterCommands...)
 	g.Commands = append(g.Commands, Command{
-		Name: "help", Summary: "Explains the commands, or one of them.", Example: "help create",
+		Name: "help", Anybody: true, Summary: "Explains the commands, or one of them.", Example: "help create",
 		Params: []Param{{Name: "command", Kind: KindChoice, Positional: true, Choices: topics, Help: "The command to explain.", Example: "create"}},
 	})
 	for _, name := range laterCommands {
@@ -232,7 +237,18 @@ func versionParam(c engine.Catalogue) Param {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"upgrade", "link", "unlink", "audit",
+	"upgrade", "audit",
+}
+
+// identityCommands say who somebody is in chat.
+var identityCommands = []Command{
+	{Name: "link", Anybody: true, Summary: "Tells MyDB who you are in this chat.", Example: "link K7QM-2XPA", Params: []Param{{
+		Name: "code", Kind: KindWord, Positional: true, Help: "The code that your account page in the portal shows.", Example: "K7QM-2XPA",
+	}}},
+	{Name: "confirm", Anybody: true, Hidden: true, Summary: "Confirms who you are in this chat.", Example: "confirm 00ff", Params: []Param{{
+		Name: "offer", Kind: KindWord, Positional: true, Required: true, Help: "What the button says.", Example: "00ff",
+	}}},
+	{Name: "unlink", Summary: "Ends that MyDB takes what you write in this chat as yours.", Example: "unlink"},
 }
 
 func reason(required bool) Param {

@@ -6,6 +6,9 @@ func renderHelp(g Grammar, publicURL string) string {
 	var later []string
 	out := "What you can write here:\n" + table(func(row func(...string)) {
 		for _, c := range g.Commands {
+			if c.Hidden {
+				continue
+			}
 			if c.Later {
 				later = append(later, c.Name)
 				continue

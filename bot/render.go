@@ -100,7 +100,7 @@ func renderStatus(i core.Instance, op *core.Operation, usage *core.Usage, title 
 		if len(i.Extensions) > 0 {
 			row("Extensions", strings.Join(i.Extensions, ", "))
 		}
-		row("Backups", i.Backup+" (a wish for now: this version makes none yet)")
+		row("Backups", i.Backup)
 		if i.PHI {
 			row("Health data", "yes")
 		}

@@ -92,9 +92,8 @@ func (q request) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request)
 	if err := (change{on: q.on, states: q.states, allow: q.allow}).check(req.Actor, i); err != nil {
 		return Receipt{}, err
 	}
-	_, err = tx.Exec(ctx, "update approvals set state = 'expired' where instance_id = $1 and state = 'pending' and expires_at <= now()", i.ID)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("end old approvals: %w", err)
+	if _, err := s.expireApprovals(ctx, tx, i.ID); err != nil {
+		return Receipt{}, err
 	}
 	waiting, err := pendingApproval(ctx, tx, i.ID, q.action, q.about)
 	if err != nil || waiting != nil {
@@ -123,6 +122,9 @@ func (q request) ask(ctx context.Context, s *Service, tx pgx.Tx, req Request, i 
 	}
 	news := NewsApprovalAsked{Approval: id, Action: q.action, By: req.Actor.Login, Reason: q.reason, ExpiresAt: expires}
 	if err := s.notify(ctx, tx, Notification{News: news, InstanceID: i.ID, Key: id, To: []Audience{ToAdmins}}); err != nil {
+		return Receipt{}, err
+	}
+	if err := s.announceApproval(ctx, tx, id); err != nil {
 		return Receipt{}, err
 	}
 	made, err := pendingApproval(ctx, tx, i.ID, q.action, q.about)

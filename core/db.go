@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +60,11 @@ func isUnreachable(err error) bool {
 		return pgErr.Code[:2] == "57" || pgErr.Code[:2] == "08" || pgErr.Code == "53300" // shutting down, connection, too many
 	}
 	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// inTable puts the name of a table before each of some columns.
+func inTable(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
 }
 
 func one[T any](ctx context.Context, db DB, sql string, args ...any) (T, error) {

@@ -183,6 +183,9 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 	if err := rows.send(ctx, tx); err != nil {
 		return fmt.Errorf("record the decision: %w", err)
 	}
+	if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
+		return err
+	}
 	news := NewsApprovalDecided{Action: a.Action, Approved: d.Approve, By: req.Actor.Login, Reason: d.Reason}
 	return s.notify(ctx, tx, Notification{News: news, InstanceID: a.InstanceID, Key: a.ID, To: []Audience{ToPerson}, People: []string{a.RequesterID}})
 }

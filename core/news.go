@@ -28,6 +28,8 @@ var newsKinds = map[string]func() News{
 	"shared":           func() News { return &NewsShared{} },
 	"transferred":      func() News { return &NewsTransferred{} },
 	"undeliverable":    func() News { return &NewsUndeliverable{} },
+	"identity":         func() News { return &NewsIdentity{} },
+	"undelivered":      func() News { return &NewsUndelivered{} },
 }
 
 // Text is news in words, for any channel. All of it is plain text; people may have written parts of it.

@@ -193,6 +193,9 @@ func (s *Service) tellOfCreate(ctx context.Context, tx pgx.Tx, operationID strin
 			Engine: i.Engine, Version: i.Version, Size: i.Size, Host: value(i.Host), Port: value(i.Port),
 			Database: i.Database, Username: i.Username, ExpiresAt: i.ExpiresAt,
 		}
+		if err := s.offerPassword(ctx, tx, operationID, i); err != nil {
+			return err
+		}
 		return s.notify(ctx, tx, n)
 	}
 	n.News = newsOfFailure("create", *failure)

@@ -86,5 +86,10 @@ func (s *Service) FinishRotate(ctx context.Context, tx pgx.Tx, operationID strin
 	if err := rows.send(ctx, tx); err != nil {
 		return fmt.Errorf("exchange the password: %w", err)
 	}
+	if set && failure == nil {
+		if err := s.offerPassword(ctx, tx, operationID, i); err != nil {
+			return err
+		}
+	}
 	return s.finishOperation(ctx, tx, operationID, i, failure)
 }

@@ -138,5 +138,8 @@ func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from notifications where state in ('sent', 'cancelled') and created_at < $1", s.now().AddDate(-1, 0, 0)); err != nil {
 		return fmt.Errorf("forget old notifications: %w", err)
 	}
+	if err := s.forgetChat(ctx); err != nil {
+		return err
+	}
 	return s.thin(ctx, s.db)
 }

@@ -37,6 +37,7 @@ type Service struct {
 	objects Objects
 
 	mailAdmins []string
+	chatAdmins []ChatChannel
 	inspector  Inspector
 	reports    chan struct{} // as many as may be read at once
 }
@@ -54,6 +55,8 @@ type Options struct {
 	Log       *slog.Logger
 	// MailAdmins are the addresses that administrators are told at; default: those of the people who are administrators.
 	MailAdmins []string
+	// ChatAdmins are the channels in which administrators approve.
+	ChatAdmins []ChatChannel
 	Pool       map[string]int // how many spares of which engine are kept ready; default: none
 	// DeleteGrace is how long the trash keeps an instance; default: DefaultDeleteGrace.
 	DeleteGrace time.Duration
@@ -71,12 +74,15 @@ type Queue interface {
 	Enqueue(ctx context.Context, tx pgx.Tx, job Job) error
 }
 
-// Job asks for work on an operation, whose kind it has, or of the kind "notify" for a notification to be delivered.
+// Job asks for work on an operation, whose kind it has; of the kind "notify" for a notification to be delivered; of the kind "chat" for
+// an answer to what came in, and "chat_message" for a message to be brought up to date.
 type Job struct {
 	Kind           string
 	OperationID    string
 	InstanceID     string
 	NotificationID string
+	InboxKey       string    // of the kind "chat"
+	MessageID      string    // of the kind "chat_message"
 	NodeID         string    // of the instance, for work that only its node can do
 	NotBefore      time.Time // zero: now
 }
@@ -85,7 +91,7 @@ type Job struct {
 func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
-		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins,
+		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins, chatAdmins: o.ChatAdmins,
 		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce),
 	}
 	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups

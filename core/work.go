@@ -69,11 +69,14 @@ func (s *Service) EndedOperations(ctx context.Context, ids []string) ([]string, 
 
 // StartStep writes that a step has begun. A step that was done in an earlier attempt begins anew.
 func (s *Service) StartStep(ctx context.Context, operationID string, seq int, name string) error {
-	_, err := s.db.Exec(ctx, `insert into operation_steps (operation_id, seq, name, state) values ($1, $2, $3, 'running')
-		on conflict (operation_id, seq) do update set name = $3, state = 'running', detail = '', started_at = now(), finished_at = null`,
-		operationID, seq, name)
+	told, err := s.db.Exec(ctx, `with step as (insert into operation_steps (operation_id, seq, name, state) values ($1, $2, $3, 'running')
+		on conflict (operation_id, seq) do update set name = $3, state = 'running', detail = '', started_at = now(), finished_at = null)
+		`+inChat, operationID, seq, name)
 	if err != nil {
 		return fmt.Errorf("write step %q: %w", name, err)
+	}
+	if told.RowsAffected() > 0 {
+		s.touchProgress(ctx, operationID)
 	}
 	return nil
 }
@@ -84,10 +87,13 @@ func (s *Service) EndStep(ctx context.Context, operationID string, seq int, ok b
 	if !ok {
 		state = "failed"
 	}
-	_, err := s.db.Exec(ctx, "update operation_steps set state = $3, detail = $4, finished_at = now() where operation_id = $1 and seq = $2",
-		operationID, seq, state, detail)
+	told, err := s.db.Exec(ctx, `with step as (update operation_steps set state = $3, detail = $4, finished_at = now() where operation_id = $1 and seq = $2)
+		`+inChat, operationID, seq, state, detail)
 	if err != nil {
 		return fmt.Errorf("write the end of step %d: %w", seq, err)
+	}
+	if told.RowsAffected() > 0 {
+		s.touchProgress(ctx, operationID)
 	}
 	return nil
 }
@@ -239,6 +245,9 @@ func (s *Service) finishOperation(ctx context.Context, tx pgx.Tx, operationID st
 	}
 	if err != nil {
 		return fmt.Errorf("finish operation %s: %w", operationID, err)
+	}
+	if err := s.touchMessages(ctx, tx, operationID, ""); err != nil {
+		return err
 	}
 	return writeAudit(ctx, tx, AuditEntry{
 		Actor: "mydb", Door: DoorSystem, Action: kind, InstanceID: i.ID, Subject: i.Name, Outcome: outcome, Data: data,

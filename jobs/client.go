@@ -62,6 +62,10 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 		args = createArgs{OperationID: job.OperationID, Restore: true}
 	case "notify":
 		args = notifyArgs{NotificationID: job.NotificationID}
+	case "chat":
+		args = chatArgs{Key: job.InboxKey}
+	case "chat_message":
+		args = messageArgs{MessageID: job.MessageID}
 	default:
 		if _, known := plans[job.Kind]; !known {
 			return fmt.Errorf("no worker does %q", job.Kind)
@@ -83,7 +87,7 @@ func queueFor(job core.Job) string {
 	return ""
 }
 
-// Options are what workers are made of. All but Mailer, InstanceHost and Now are needed.
+// Options are what workers are made of. All but Store, Mailer, Chat, InstanceHost and Now are needed.
 type Options struct {
 	DB      *pgxpool.Pool
 	Service *core.Service
@@ -93,6 +97,9 @@ type Options struct {
 	Store Store
 	// Mailer delivers mail; nil means that mail is off, which fails nothing.
 	Mailer Mailer
+	// Chat answers what comes in from chat services, and Platforms are those that this process can send to; nil means that there are none.
+	Chat      ChatDesk
+	Platforms map[core.Platform]Platform
 	// InstanceHost is the host name that people connect to; empty means the address of the node that an instance is on.
 	InstanceHost string
 	// CreateLimit is how long a create may take before it is given up.
@@ -123,12 +130,18 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifySlots}
 		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
 	}
+	if o.Chat != nil {
+		queues[chatQueue] = river.QueueConfig{MaxWorkers: chatSlots}
+	}
 	host, _ := os.Hostname()
 	clientID := host + "-" + xid.New().String()
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &createWorker{Options: o})
 	river.AddWorker(workers, &operationWorker{Options: o})
 	river.AddWorker(workers, &notifyWorker{Options: o})
+	river.AddWorker(workers, &chatWorker{Options: o})
+	river.AddWorker(workers, &messageWorker{Options: o})
+	river.AddWorker(workers, &behindWorker{Options: o})
 	river.AddWorker(workers, &sampleWorker{Options: o})
 	river.AddWorker(workers, &reconcileWorker{Options: o})
 	river.AddWorker(workers, &inventoryWorker{Options: o})
@@ -162,6 +175,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 		PeriodicJobs: []*river.PeriodicJob{
 			every(time.Minute, forgetArgs{}),
 			every(time.Minute, purgeArgs{}),
+			every(behindPause, behindArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
 			every(schedulePause, scheduleArgs{}),

@@ -18,6 +18,9 @@ type accountView struct {
 	Field    string
 	Problem  string
 	IsAdmin  bool
+
+	Identities []core.ChatIdentity
+	Code       *core.LinkCode // shown this once
 }
 
 // Trouble is the problem of a field.
@@ -34,6 +37,9 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, c call) err
 
 func (s *Server) showAccount(w http.ResponseWriter, r *http.Request, c call, status int, v accountView) (err error) {
 	if v.Tokens, err = s.service.Tokens(r.Context(), c.Actor); err != nil {
+		return err
+	}
+	if v.Identities, err = s.service.Identities(r.Context(), c.Actor); err != nil {
 		return err
 	}
 	v.IsAdmin = c.Actor.Admin

@@ -25,6 +25,8 @@ type Options struct {
 	Sessions scs.CtxStore
 	// Console runs chat commands that arrive over HTTP. Nil: such requests are answered as unavailable.
 	Console Console
+	// Chat answers the requests of chat services, by path. They prove by themselves who they are.
+	Chat map[string]http.Handler
 	// PublicURL is the address that people use. With https, cookies are sent over https only.
 	PublicURL string
 	// CA gives the certificate (PEM) that the databases' certificates are verified with.
@@ -65,6 +67,7 @@ type Server struct {
 	service   *core.Service
 	directory core.Directory
 	console   Console
+	chat      map[string]http.Handler
 	sessions  *scs.SessionManager
 	origin    string // PublicURL without a path
 	ca        func(context.Context) ([]byte, error)
@@ -94,7 +97,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		service: o.Service, directory: o.Directory, console: o.Console, origin: origin, ca: o.CA, ready: o.Ready, log: o.Log,
+		service: o.Service, directory: o.Directory, console: o.Console, chat: o.Chat, origin: origin, ca: o.CA, ready: o.Ready, log: o.Log,
 		version: o.Version, announce: o.Announce, proxies: o.Proxies, logins: newLoginGate(time.Now), watching: defaultPace,
 		patience: defaultPatience,
 	}

@@ -21,6 +21,9 @@ func (s *Server) routes() *mux.Router {
 	for _, e := range s.endpoints() {
 		root.Handle(apiPrefix+e.path, s.door(e)).Methods(e.method)
 	}
+	for path, h := range s.chat {
+		root.Handle(path, h).Methods(http.MethodPost)
+	}
 	s.pageRoutes(root)
 	return root
 }
@@ -82,6 +85,8 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/account", s.accountPage)
 	post("/account/tokens", s.makeToken)
 	post("/account/tokens/{id}/revoke", s.revokeToken)
+	post("/account/chat/code", s.linkCode)
+	post("/account/chat/unlink", s.unlinkChat)
 	page("/help", s.helpPage)
 }
 

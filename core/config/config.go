@@ -44,6 +44,20 @@ type Config struct {
 	MailFrom     string        `env:"MYDB_MAIL_FROM"`
 	MailAdmins   []string      `env:"MYDB_MAIL_ADMINS"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
+
+	SlackBotToken      string `env:"MYDB_SLACK_BOT_TOKEN" secret:"true"`
+	SlackAppToken      string `env:"MYDB_SLACK_APP_TOKEN" secret:"true"`
+	SlackSigningSecret string `env:"MYDB_SLACK_SIGNING_SECRET" secret:"true"`
+	SlackAdminChannel  string `env:"MYDB_SLACK_ADMIN_CHANNEL"`
+	SlackAPIURL        string `env:"MYDB_SLACK_API_URL"`
+	SlackTeamID        string `env:"MYDB_SLACK_TEAM_ID"`
+
+	DiscordToken        string `env:"MYDB_DISCORD_TOKEN" secret:"true"`
+	DiscordAppID        string `env:"MYDB_DISCORD_APP_ID"`
+	DiscordGuildID      string `env:"MYDB_DISCORD_GUILD_ID"`
+	DiscordPublicKey    string `env:"MYDB_DISCORD_PUBLIC_KEY"`
+	DiscordAdminChannel string `env:"MYDB_DISCORD_ADMIN_CHANNEL"`
+	DiscordAPIURL       string `env:"MYDB_DISCORD_API_URL"`
 }
 
 // PortRange is a range of ports, both ends included.
@@ -210,7 +224,7 @@ func (c Config) check(told map[string]bool) []error {
 	if _, err := c.Store(); c.StoreOn() && err != nil {
 		errs = append(errs, err)
 	}
-	return append(errs, c.checkMail()...)
+	return append(append(errs, c.checkMail()...), c.checkChat()...)
 }
 
 // unknown tells of variables that look like ours and are not, because a misspelt one would silently do nothing.
