@@ -75,7 +75,7 @@ func (d *Desk) approvalCard(ctx context.Context, id string) (core.Card, error) {
 		return c, nil
 	case "approved":
 		c.Tone, c.Text = core.ToneGood, fmt.Sprintf("Approved by %s on %s, for %s.", value(st.DecidedBy), moment(value(st.DecidedAt)), st.RequestedBy)
-		if st.Action == "delete" && st.PurgeAt != nil && st.State == core.StateTrashed {
+		if st.Action == "delete" && st.PurgeAt != nil && st.Condition == core.StateTrashed {
 			c.Text += fmt.Sprintf(" It is in the trash until %s.", moment(*st.PurgeAt))
 			c.Buttons = []core.Button{{Label: "Undo", Action: "undelete", Value: st.InstanceID}}
 		}

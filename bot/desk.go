@@ -106,6 +106,8 @@ func (d *Desk) Answer(ctx context.Context, in core.Inbound) (core.Reply, string,
 		return reply, actor.ID, err
 	}
 	reply, err := d.reply(ctx, in, answer)
+	// The message whose button was pressed shows the decision itself.
+	reply.Nothing = in.Kind != core.InboundCommand && (u.command.Name == "approve" || u.command.Name == "deny")
 	return reply, actor.ID, err
 }
 

@@ -181,7 +181,7 @@ func TestComplete(t *testing.T) {
 		want []string
 	}{
 		{"c", []string{"create", "class", "connect"}},
-		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "help"}},
+		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "link", "unlink", "help"}},
 		{"create ", []string{"postgres", "mariadb", "mongodb"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},
@@ -226,8 +226,8 @@ func TestGrammarIsWhole(t *testing.T) {
 			}
 		}
 	}
-	if got := len(handlers); got != len(g.available()) {
-		t.Errorf("%d handlers for %d commands", got, len(g.available()))
+	if got, want := len(handlers), len(g.Commands)-len(laterCommands); got != want {
+		t.Errorf("%d handlers for %d commands", got, want)
 	}
 }
 

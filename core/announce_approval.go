@@ -64,8 +64,8 @@ type Stake struct {
 	Version      string
 	Engine       string
 	PHI          bool
-	Made         time.Time // the instance
-	State        State
+	Made         time.Time  // the instance
+	Condition    State      // of the instance
 	LastVerified *time.Time // the newest verified backup
 	LastGood     *time.Time // the newest good backup
 	PurgeAt      *time.Time // once it is in the trash
@@ -73,7 +73,7 @@ type Stake struct {
 
 // StakeOf reads what an approval is about, for those who decide.
 func (s *Service) StakeOf(ctx context.Context, approvalID string) (Stake, error) {
-	st, err := one[Stake](ctx, s.db, `select x.*, i.size, u.bytes, u.connections, i.version, i.engine, i.phi, i.created_at as made, i.state as state, i.purge_at,
+	st, err := one[Stake](ctx, s.db, `select x.*, i.size, u.bytes, u.connections, i.version, i.engine, i.phi, i.created_at as made, i.state as condition, i.purge_at,
 			(select max(created_at) from backups where instance_id = i.id and state = 'verified') as last_verified,
 			(select max(created_at) from backups where instance_id = i.id and state in ('done', 'verified')) as last_good
 		from (`+selectApproval+`where a.id = $1) x join instances i on i.id = x.instance_id
