@@ -173,7 +173,7 @@ func (s *Service) MessagePosted(ctx context.Context, id, channel, posted string)
 
 // MessageSent records that people see a message as it was wanted. It reports whether it has changed again since.
 func (s *Service) MessageSent(ctx context.Context, tx pgx.Tx, m ChatMessage) (again bool, err error) {
-	err = tx.QueryRow(ctx, `update chat_messages set sent = $2, state = 'posted', busy_until = null, attempts = 0, last_error = '', sent_at = $3
+	err = tx.QueryRow(ctx, `update chat_messages set sent = $2, state = 'posted', reply = null, busy_until = null, attempts = 0, last_error = '', sent_at = $3
 		where id = $1 returning wanted > sent`, m.ID, m.Wanted, s.now()).Scan(&again)
 	if err != nil {
 		return false, fmt.Errorf("record that message %s was sent: %w", m.ID, err)

@@ -25,6 +25,14 @@ var sealedColumns = []struct{ name, list, update string }{
 		name:   "site.value",
 		list:   "select key, '' as kind, value as sealed from site where sealed order by 1",
 		update: "update site set value = $3 where key = $1 and $2 = '' and sealed and value = $4",
+	}, {
+		name:   "inbox.sealed",
+		list:   "select key, '' as kind, sealed from inbox where sealed is not null order by 1",
+		update: "update inbox set sealed = $3 where key = $1 and $2 = '' and sealed = $4",
+	}, {
+		name:   "chat_messages.reply",
+		list:   "select id as key, '' as kind, reply as sealed from chat_messages where reply is not null order by 1",
+		update: "update chat_messages set reply = $3 where id = $1 and $2 = '' and reply = $4",
 	},
 }
 
