@@ -91,7 +91,7 @@ func (s *site) restored(as string) (core.Instance, core.Credentials) {
 	return s.instance(as), s.collect(as)
 }
 
-// sample is a PostgreSQL database with what tends to get lost.
+// sample is a small PostgreSQL database; testdata/sample has a rich one.
 const sample = `drop table genes;
 create type mood as enum ('happy', 'sad');
 create domain positive as int check (value > 0);
@@ -117,50 +117,6 @@ select lo_from_bytea(0, 'a large object');
 comment on table genes is 'of the 2026 cohort';
 create table secret (x int); alter table secret enable row level security; insert into secret values (7);
 `
-
-// TestBackupOfPostgres takes a rich database through a backup, its verification and a restore, in which everything is equal.
-func TestBackupOfPostgres(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.worker("")
-	i, cred := s.made("genomes")
-	s.execute(i, cred, sample)
-	s.must(core.Share{On: core.On{Database: "genomes"}, With: s.colleague("grace"), Right: core.RightRead})
-	b, o := s.backup("genomes")
-	if o.State != core.OperationDone || b.State != core.BackupDone && b.State != core.BackupVerified {
-		t.Fatalf("backup ended as %s: %+v %+v, %+v", o.State, o.Error, o.Steps, b)
-	}
-	if b.Contents == nil || b.Contents.Tables != 7 || !b.Contents.Exact || value(b.Size) == 0 || len(value(b.SHA256)) != 64 {
-		t.Errorf("backup %+v with contents %+v", b, b.Contents)
-	}
-	b = s.verified(b.ID)
-	if !b.Receipt.OK || b.Receipt.Tables != 7 || b.Receipt.Checked != 6 {
-		t.Errorf("receipt %+v", b.Receipt)
-	}
-	s.nothingInTheClear("BRCA", "gene 1", cred.Password)
-	s.execute(i, cred, "drop table genes cascade; truncate parts") // what a restore is for
-	copied, cred2 := s.restored("genomes-copy")
-	if copied.Database != "genomes" || copied.Username != "genomes" || cred2.Password == cred.Password {
-		t.Errorf("restored as %+v", copied)
-	}
-	for query, want := range map[string]string{
-		"select count(*), sum(half) from happy":                                                                           "1000 250250.00000000000000000000",
-		"select twice(21), nextval('counters')":                                                                           "42 101",
-		"select count(*) from parts_rest":                                                                                 "30",
-		`select sum("größe") from "Sträuße und ""Blumen"""`:                                                               "3",
-		"select obj_description('genes'::regclass)":                                                                       "of the 2026 cohort",
-		"select convert_from(lo_get(oid), 'utf8') from pg_largeobject_metadata":                                           "a large object",
-		"select tgname from pg_trigger where tgrelid = 'genes'::regclass":                                                 "noted",
-		"select relrowsecurity from pg_class where relname = 'secret'":                                                    "t",
-		"select string_agg(tableowner, ',') from (select distinct tableowner from pg_tables where schemaname = 'public')": "genomes",
-		"select rolcanlogin from pg_roles where rolname like 'grace%'":                                                    "f",
-	} {
-		if got := s.ask(copied, cred2, query); got != want {
-			t.Errorf("%s: %s, want %s", query, got, want)
-		}
-	}
-	s.execute(copied, cred2, "insert into genes (name) values ('new')")
-}
 
 // TestBackupToS3 keeps a backup in a bucket, and leaves nothing there of one that has expired.
 func TestBackupToS3(t *testing.T) {
@@ -255,7 +211,8 @@ func TestBackupAcrossVersions(t *testing.T) {
 	if o := s.await(r.Operation.ID); o.State != core.OperationDone {
 		t.Fatalf("create ended as %+v", o)
 	}
-	s.execute(s.instance("genomes"), s.collect("genomes"), "create table genes(); "+sample)
+	i := s.instance("genomes")
+	s.fillPostgres(i, s.collect("genomes"))
 	if _, o := s.backup("genomes"); o.State != core.OperationDone {
 		t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
 	}
@@ -263,9 +220,23 @@ func TestBackupAcrossVersions(t *testing.T) {
 	if o.State != core.OperationDone {
 		t.Fatalf("restore ended as %s: %+v %+v", o.State, o.Error, o.Steps)
 	}
+	for _, database := range []string{"genomes", "Lab Bücher"} {
+		equal(t, database, whateverVersion(s.facts(i, database)), whateverVersion(s.facts(s.instance("newer"), database)))
+	}
 	if got := s.ask(s.instance("newer"), s.collect("newer"), "select split_part(current_setting('server_version'), '.', 1), count(*) from happy"); got != "17 1000" {
 		t.Errorf("the restored database says %s", got)
 	}
+}
+
+// whateverVersion leaves out what each version of PostgreSQL has in another way: how it writes queries, what it calls a constraint, its
+// extensions, and a right that is new in 17.
+func whateverVersion(facts []string) (out []string) {
+	for _, line := range facts {
+		if !strings.HasPrefix(line, "rule ") && !strings.HasPrefix(line, "extension ") && !strings.HasSuffix(line, " NOT NULL") {
+			out = append(out, strings.ReplaceAll(line, "arwdDxtm", "arwdDxt"))
+		}
+	}
+	return out
 }
 
 // TestBackupOfEachEngine restores what was written before the backup, and not what was written after.
@@ -324,7 +295,7 @@ func (s *site) execute(i core.Instance, cred core.Credentials, sql string) {
 	}
 }
 
-// ask gives the first row of an answer, with blanks between its values.
+// ask gives the first row of the last answer, with blanks between its values.
 func (s *site) ask(i core.Instance, cred core.Credentials, query string) string {
 	s.t.Helper()
 	conn, err := s.login(i, cred)
@@ -333,10 +304,10 @@ func (s *site) ask(i core.Instance, cred core.Credentials, query string) string 
 	}
 	defer conn.Close(context.WithoutCancel(s.t.Context()))
 	answers, err := conn.PgConn().Exec(s.t.Context(), query).ReadAll()
-	if err != nil || len(answers) == 0 || len(answers[0].Rows) == 0 {
+	if err != nil || len(answers) == 0 || len(answers[len(answers)-1].Rows) == 0 {
 		return fmt.Sprint("no answer: ", err)
 	}
-	return string(bytes.Join(answers[0].Rows[0], []byte(" ")))
+	return string(bytes.Join(answers[len(answers)-1].Rows[0], []byte(" ")))
 }
 
 // colleague makes a person and gives their login.

@@ -49,7 +49,7 @@ func TestRestoreWithoutMyDB(t *testing.T) {
 			}
 			i, cred := s.instance("genomes"), s.collect("genomes")
 			if c.engine == "postgres" {
-				s.execute(i, cred, "create table genes(); "+sample)
+				s.fillPostgres(i, cred)
 			} else {
 				for range 2 {
 					if err := stores[c.engine].put(t.Context(), i, cred); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -21,13 +22,26 @@ type login struct {
 	settings                 map[string]string // of the session, such as log_statement
 }
 
-// adminSettings keep what MyDB's admin does out of the server's log and statistics: it is where role verifiers are written, and
+// plainSettings are those of a session of MyDB's own, whatever an owner has set for all sessions of their database: it may be read-only,
+// end statements after a second, or have everybody act as somebody else.
+var plainSettings = map[string]string{
+	"default_transaction_read_only": "off", "default_transaction_isolation": "read committed", "role": "none", "standard_conforming_strings": "on",
+	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+}
+
+// adminSettings keep what MyDB's admin does out of the server's log and statistics, too: it is where role verifiers are written, and
 // a verifier is enough to guess a weak password at leisure.
-var adminSettings = map[string]string{
+var adminSettings = with(plainSettings, map[string]string{
 	"log_statement":              "none",
 	"log_min_duration_statement": "-1",
 	"log_min_error_statement":    "panic",
 	"pg_stat_statements.track":   "none",
+})
+
+func with(settings, more map[string]string) map[string]string {
+	out := maps.Clone(settings)
+	maps.Copy(out, more)
+	return out
 }
 
 // dial logs in once over TLS, and only to the server whose certificate the instance's CA has signed for s.Host.

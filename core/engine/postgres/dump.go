@@ -21,11 +21,11 @@ const lockWait = 5 * 60 * 1000
 // accountsTrailer is the last thing that pg_dumpall writes.
 const accountsTrailer = "-- PostgreSQL database cluster dump complete"
 
-// dumpSettings keep the transaction that holds the moment of a backup from being ended, whatever the owner has set.
-var dumpSettings = map[string]string{
-	"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "0", "default_transaction_isolation": "read committed",
-	"search_path": "pg_catalog", "row_security": "off", "application_name": "mydb backup",
-}
+// dumpSettings see everything, and by its full name.
+var dumpSettings = with(plainSettings, map[string]string{"search_path": "pg_catalog", "row_security": "off", "application_name": "mydb backup"})
+
+// toolOptions are plainSettings for the tools, which also keep what they do out of the server's log.
+const toolOptions = "PGOPTIONS=-c default_transaction_read_only=off -c role=none -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c log_statement=none -c log_min_error_statement=panic"
 
 // dump is a backup. Each database is dumped and counted in one exported snapshot of its own: within a database everything is of one
 // moment; the moments of several databases are a few milliseconds apart, and that of the roles is later.
@@ -91,7 +91,11 @@ func (d *dump) hold(ctx context.Context, database string) (*held, error) {
 		return nil, err
 	}
 	h := &held{conn: conn}
-	h.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	// Known from 17 on, so it cannot be among the settings of a login. An owner may have set that, too.
+	_, err = conn.Exec(ctx, "select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'")
+	if err == nil {
+		h.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	}
 	if err == nil {
 		err = h.tx.QueryRow(ctx, "select pg_export_snapshot()").Scan(&h.snapshot)
 	}
@@ -144,7 +148,7 @@ func tool(s engine.Server, secrets engine.Secrets, database string, command ...s
 		escape(s.Host), s.Port, AdminUser, escape(database), engine.ToolDir)
 	return engine.Tool{
 		Command: append(command, "--no-password", "--dbname="+connection),
-		Env:     []string{"PGOPTIONS=-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c log_statement=none -c log_min_error_statement=panic"},
+		Env:     []string{toolOptions},
 		Files: map[string][]byte{
 			"ca.crt": s.PEM,
 			"pgpass": []byte("*:*:*:" + AdminUser + ":" + secrets.Admin + "\n"), // MyDB's own passwords hold no colon and no backslash
@@ -161,24 +165,32 @@ func dumpTool(s engine.Server, secrets engine.Secrets, database, snapshot string
 }
 
 func accountsTool(s engine.Server, secrets engine.Secrets) engine.Tool {
-	t := tool(s, secrets, maintenanceDB, "pg_dumpall", "--roles-only", "--no-comments")
-	return t
+	return tool(s, secrets, maintenanceDB, "pg_dumpall", "--roles-only")
 }
 
 // ownRoles are accounts that every server has already.
 var ownRoles = []string{AdminUser, ProbeUser, ReplicationUser}
 
-// accountsFilter passes on what pg_dumpall writes but for MyDB's own accounts, and for what only psql understands.
+// accountsFilter passes on what pg_dumpall writes but for MyDB's own accounts, and for what only psql understands. A statement may have
+// several lines: values and names hold line breaks when somebody has put them there.
 type accountsFilter struct {
-	to       *bufio.Writer
-	line     bytes.Buffer
-	complete bool
+	to        *bufio.Writer
+	statement bytes.Buffer
+	quote     byte // that the statement is inside of; 0: of none
+	complete  bool
 }
 
 func (f *accountsFilter) Write(p []byte) (int, error) {
 	for _, b := range p {
-		f.line.WriteByte(b)
-		if b != '\n' {
+		f.statement.WriteByte(b)
+		switch {
+		case bytes.HasPrefix(f.statement.Bytes(), []byte("--")): // a comment, whatever it quotes
+		case f.quote == b: // quotes inside are doubled
+			f.quote = 0
+		case f.quote == 0 && (b == '\'' || b == '"'):
+			f.quote = b
+		}
+		if b != '\n' || f.quote != 0 {
 			continue
 		}
 		if err := f.pass(); err != nil {
@@ -189,16 +201,16 @@ func (f *accountsFilter) Write(p []byte) (int, error) {
 }
 
 func (f *accountsFilter) pass() error {
-	line := f.line.String()
-	f.line.Reset()
-	f.complete = f.complete || strings.HasPrefix(line, accountsTrailer)
-	if strings.HasPrefix(line, `\`) || ownRole(line) {
+	statement := f.statement.String()
+	f.statement.Reset()
+	f.complete = f.complete || strings.HasPrefix(statement, accountsTrailer)
+	if strings.HasPrefix(statement, `\`) || ownRole(statement) {
 		return nil
 	}
-	if strings.HasPrefix(line, "GRANT ") { // who has granted it is not there on other servers
-		line = strings.Replace(line, " GRANTED BY "+AdminUser+";", ";", 1)
+	if strings.HasPrefix(statement, "GRANT ") { // who has granted it is not there on other servers
+		statement = strings.Replace(statement, " GRANTED BY "+AdminUser+";", ";", 1)
 	}
-	_, err := f.to.WriteString(line)
+	_, err := f.to.WriteString(statement)
 	return err
 }
 
@@ -208,7 +220,7 @@ func ownRole(line string) bool {
 		if strings.HasPrefix(line, "GRANT ") && (strings.Contains(line, " TO "+role+" ") || strings.HasSuffix(line, " TO "+role+";\n")) {
 			return true
 		}
-		for _, verb := range []string{"CREATE ROLE ", "ALTER ROLE "} {
+		for _, verb := range []string{"CREATE ROLE ", "ALTER ROLE ", "COMMENT ON ROLE "} {
 			rest, found := strings.CutPrefix(line, verb+role)
 			if found && strings.IndexAny(rest, "; ") == 0 {
 				return true
@@ -220,7 +232,7 @@ func ownRole(line string) bool {
 
 // end refuses what broke off before pg_dumpall had written its last line.
 func (f *accountsFilter) end() error {
-	if f.line.Len() > 0 {
+	if f.statement.Len() > 0 {
 		if err := f.pass(); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 //
 // MyDB's probe account has the scientist's rights: with its name and password in t, Prove measures without the scientist's.
 func (Engine) Prove(ctx context.Context, s engine.Server, t engine.Tenant) error {
-	conn, err := dial(ctx, s, login{user: t.Username, password: t.Password, database: t.Database})
+	conn, err := dial(ctx, s, login{user: t.Username, password: t.Password, database: t.Database, settings: plainSettings})
 	if hasCode(err, "3D000") {
 		return &engine.RefusedError{Message: fmt.Sprintf("The database %s is gone: somebody has dropped it. Its owner can make it again with CREATE DATABASE from the database %s.", t.Database, maintenanceDB), Err: err}
 	}
