@@ -322,6 +322,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"port range", a.checkPorts},
 		{"backup store", a.checkStore},
 		{"escrow keys", a.checkEscrow},
+		{"own backups", a.checkCatalogue},
 		{"mail server", a.checkMail},
 		{"chat", a.checkChat},
 	} {

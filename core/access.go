@@ -248,6 +248,9 @@ func (s *Service) EndAccounts(ctx context.Context) (started int, err error) {
 		InstanceID string
 		AccessWork
 	}
+	if still, err := s.StandsStill(ctx); err != nil || still {
+		return 0, err
+	}
 	list, err := many[due](ctx, s.db, `select a.instance_id, `+workColumns+` from accounts a join instances i on i.id = a.instance_id left join people p on p.id = a.person_id
 		where a.revoked_at is null and (a.ends_at <= now() or p.disabled_at is not null) and i.state = 'ready'
 		and not exists (select from operations o where o.instance_id = i.id and (o.finished_at is null

@@ -65,6 +65,11 @@ func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 	receipt := Receipt{Database: i}
 	var operation *string
 	if d.Approve {
+		if a.RequesterID == systemPerson { // what MyDB has asked for by itself was reckoned from a catalogue that may be old
+			if err := refuseStill(ctx, tx); err != nil {
+				return Receipt{}, err
+			}
+		}
 		if receipt, err = d.begin(ctx, s, tx, a, i); err != nil {
 			return Receipt{}, err
 		}

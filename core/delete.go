@@ -115,6 +115,9 @@ func (s *Service) FinishUndelete(ctx context.Context, tx pgx.Tx, operationID str
 
 // StartPurges starts the purge of everything whose time in the trash is over, and gives how many. Periodic.
 func (s *Service) StartPurges(ctx context.Context) (started int, err error) {
+	if still, err := s.StandsStill(ctx); err != nil || still {
+		return 0, err
+	}
 	due, err := many[struct{ ID string }](ctx, s.db, `select id from instances where purge_at <= $1 and state in ('trashed', 'deleting')
 		and not exists (select from operations where instance_id = instances.id and finished_at is null) order by purge_at limit 20`, s.now())
 	if err != nil {
@@ -152,6 +155,9 @@ func (c purge) prepare(s *Service, _ Actor) (decision, error) {
 			return nil
 		},
 		write: func(ctx context.Context, _ *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
+			if err := refuseStill(ctx, tx); err != nil {
+				return err
+			}
 			_, err := tx.Exec(ctx, "update instances set state = 'deleting' where id = $1", i.ID)
 			return err
 		},

@@ -23,8 +23,11 @@ const (
 type Expiry struct{ Reminded, Stopped, Asked int }
 
 // Expire reminds of, stops, and asks for the deletion of instances whose time is coming to an end or is over. It catches up after
-// a downtime, with one reminder instead of three. Periodic.
+// a downtime, with one reminder instead of three. Nothing of it is done before a recovery was accepted. Periodic.
 func (s *Service) Expire(ctx context.Context) (e Expiry, err error) {
+	if still, err := s.StandsStill(ctx); err != nil || still {
+		return e, err
+	}
 	if e.Reminded, err = s.each(ctx, s.remind, `select distinct on (i.id) i.id, d.days from instances i, (values `+remindAt+`) d (days)
 		where i.state in ('ready', 'stopped') and i.expires_at > $1 and i.expires_at <= $1 + make_interval(days => d.days)
 			and not exists (select from reminders r where r.instance_id = i.id and r.expires_at = i.expires_at and r.days <= d.days)
@@ -110,6 +113,9 @@ func (c expire) prepare(s *Service, _ Actor) (decision, error) {
 				return Errorf(CodeBusy, "%s was extended meanwhile.", i.Name)
 			}
 			return nil
+		},
+		write: func(ctx context.Context, _ *Service, tx pgx.Tx, _ Request, _ Instance, _ string) error {
+			return refuseStill(ctx, tx)
 		},
 	}, nil
 }

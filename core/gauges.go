@@ -12,7 +12,10 @@ type Gauges struct {
 	Backups   []BackupGauge
 	Findings  []FindingCount
 	Jobs      []JobCount
-	Paused    bool
+	Paused    bool // nothing is healed
+	// Unaccepted says that MyDB was recovered, and nothing is taken away until an administrator accepts that.
+	Unaccepted bool
+	Catalogue  *float64 // how old the newest good backup of MyDB's own database is, in seconds; nil: there is no place for backups
 }
 
 // InstanceCount is how many live instances of an engine are in a state.
@@ -70,7 +73,18 @@ func (s *Service) Gauges(ctx context.Context) (g Gauges, err error) {
 	if g.Jobs, err = many[JobCount](ctx, s.db, "select state::text, count(*)::int as n from river_job group by 1"); err != nil {
 		return g, fmt.Errorf("count jobs: %w", err)
 	}
-	pause, err := s.Paused(ctx)
-	g.Paused = pause != nil
+	if s.backups.On {
+		_, age, _, err := s.CatalogueAge(ctx)
+		if err != nil {
+			return g, err
+		}
+		seconds := age.Seconds()
+		g.Catalogue = &seconds
+	}
+	if g.Unaccepted, err = s.StandsStill(ctx); err != nil {
+		return g, err
+	}
+	against, err := s.healsNothing(ctx)
+	g.Paused = against != ""
 	return g, err
 }

@@ -38,3 +38,11 @@ func (s *Service) open(sealed []byte) ([]byte, error) {
 	}
 	return plain, err
 }
+
+// HandOverKey writes the key file to w for the holders of the site's escrow keys; there is false when it has none.
+func (s *Service) HandOverKey(w io.Writer) (there bool, err error) {
+	if len(s.backups.Escrow) == 0 {
+		return false, nil
+	}
+	return true, s.keys.HandOver(w, s.backups.Escrow)
+}

@@ -41,6 +41,9 @@ func (s *Service) FillPool(ctx context.Context, drain func(pgx.Tx, Spare) error)
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtext('mydb pool'))"); err != nil {
 			return fmt.Errorf("lock the pool: %w", err)
 		}
+		if still, err := standsStill(ctx, tx); err != nil || still {
+			return err // what counts as a spare may have been claimed since
+		}
 		kinds := s.spareKinds()
 		if change.Drained, err = s.drainSpares(ctx, tx, kinds, drain); err != nil {
 			return err
@@ -152,6 +155,9 @@ func (s *Service) makeSpare(ctx context.Context, tx pgx.Tx, kind spareKind) erro
 func (s *Service) claim(ctx context.Context, tx pgx.Tx, d *creation) (id string, err error) {
 	if s.pool[d.Engine] <= 0 || !d.plain() {
 		return "", nil
+	}
+	if still, err := standsStill(ctx, tx); err != nil || still {
+		return "", err
 	}
 	err = tx.QueryRow(ctx, `select id from instances where state = 'spare' and engine = $1 and version = $2 and size = $3 and image = $4
 		order by id limit 1 for update skip locked`, d.Engine, d.Version, d.Size, d.version.Image).Scan(&id)

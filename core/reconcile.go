@@ -126,7 +126,7 @@ type Reconciled struct {
 }
 
 // Reconcile compares the cluster with the catalogue. It starts operations that heal what can be healed safely, unless the site is
-// paused, and keeps findings of all that differs. It never removes anything. The cluster has to be read before the call: what MyDB
+// paused or was just recovered, and keeps findings of all that differs. It never removes anything. The cluster has to be read before the call: what MyDB
 // made in between is then in the catalogue already.
 func (s *Service) Reconcile(ctx context.Context, c Cluster) (r Reconciled, err error) {
 	rows, err := many[expected](ctx, s.db, selectExpected, s.now().Add(-leavingGrace))
@@ -137,7 +137,7 @@ func (s *Service) Reconcile(ctx context.Context, c Cluster) (r Reconciled, err e
 	if err != nil {
 		return r, err
 	}
-	pause, err := s.Paused(ctx)
+	why, err := s.healsNothing(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -145,7 +145,7 @@ func (s *Service) Reconcile(ctx context.Context, c Cluster) (r Reconciled, err e
 	l := look{kinds: d.kinds, skipped: d.skipped, tell: []Audience{ToAdmins}}
 	for _, x := range d.list {
 		if x.heal && r.Healed < healsAtOnce {
-			started, action := s.heal(ctx, x, pause)
+			started, action := s.heal(ctx, x, why)
 			x.action = action
 			if started {
 				r.Healed++
@@ -157,11 +157,24 @@ func (s *Service) Reconcile(ctx context.Context, c Cluster) (r Reconciled, err e
 	return r, s.settle(ctx, l)
 }
 
-// heal starts an operation for a difference, and says what was done.
-func (s *Service) heal(ctx context.Context, d difference, pause *Pause) (started bool, action string) {
+// healsNothing says why nothing is healed now; empty when it is.
+func (s *Service) healsNothing(ctx context.Context) (string, error) {
+	pause, err := s.Paused(ctx)
+	if err != nil || pause != nil {
+		return "Nothing is done while the site is paused.", err
+	}
+	still, err := s.StandsStill(ctx)
+	if err != nil || still {
+		return "Nothing is done until an administrator accepts the recovery of MyDB.", err
+	}
+	return "", nil
+}
+
+// heal starts an operation for a difference, unless there is a reason against healing, and says what was done.
+func (s *Service) heal(ctx context.Context, d difference, against string) (started bool, action string) {
 	switch {
-	case pause != nil:
-		return false, "Nothing is done while the site is paused."
+	case against != "":
+		return false, against
 	case d.healFailed != nil && s.now().Sub(*d.healFailed) < healPause:
 		return false, "The last attempt to put it right failed; the next follows at " + moment(d.healFailed.Add(healPause)) + "."
 	}

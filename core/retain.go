@@ -55,6 +55,9 @@ func superfluous(keep policy.Keep, loc *time.Location, list []keptBackup) (out [
 // ExpireBackups takes the backups out of the catalogue that no rule keeps. Their objects are still in the store; LeavingBackups lists
 // them. It gives how many.
 func (s *Service) ExpireBackups(ctx context.Context) (expired int, err error) {
+	if still, err := s.StandsStill(ctx); err != nil || still {
+		return 0, err
+	}
 	list, err := many[keptBackup](ctx, s.db, `select b.id, b.instance_id, b.state, b.created_at, b.pinned_at is not null or exists (select from operations o
 			where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = b.id) as held
 		from backups b where b.state in ('done', 'verified') order by b.instance_id, b.id desc`)
@@ -107,6 +110,9 @@ type LeavingBackup struct{ ID, InstanceID string }
 
 // LeavingBackups lists what has to go out of the store.
 func (s *Service) LeavingBackups(ctx context.Context) ([]LeavingBackup, error) {
+	if still, err := s.StandsStill(ctx); err != nil || still {
+		return nil, err
+	}
 	list, err := many[LeavingBackup](ctx, s.db, "select id, instance_id from backups where state = 'expired' and expired_at is null order by id limit 500")
 	if err != nil {
 		return nil, fmt.Errorf("list the backups that expired: %w", err)

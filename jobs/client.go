@@ -151,6 +151,8 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &scheduleWorker{Options: o})
 	river.AddWorker(workers, &guardWorker{service: o.Service})
 	river.AddWorker(workers, &retainWorker{Options: o})
+	river.AddWorker(workers, &catalogueWorker{Options: o})
+	river.AddWorker(workers, &adoptionWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -179,6 +181,8 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
 			every(schedulePause, scheduleArgs{}),
+			every(cataloguePause, catalogueArgs{}),
+			every(adoptionPause, adoptionArgs{}),
 			every(guardPause, guardArgs{}),
 			every(retainPause, retainArgs{}),
 			every(samplePause, sampleArgs{}),

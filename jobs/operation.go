@@ -62,7 +62,8 @@ var plans = map[string]plan{
 	"purge":    purgePlan,
 	"expire":   expirePlan,
 
-	"heal": healPlan,
+	"heal":  healPlan,
+	"adopt": adoptPlan,
 
 	"backup": backupPlan,
 	"verify": verifyPlan,

@@ -64,7 +64,7 @@ type guardWorker struct {
 
 // Work implements river.Worker.
 func (w *guardWorker) Work(ctx context.Context, _ *river.Job[guardArgs]) error {
-	return w.service.GuardBackups(ctx)
+	return errors.Join(w.service.GuardBackups(ctx), w.service.GuardCatalogue(ctx), w.service.GuardRecovery(ctx))
 }
 
 // retainArgs ask for the end of backups that no rule keeps.
@@ -115,6 +115,7 @@ func Retain(ctx context.Context, o Options) error {
 		}
 		errs = append(errs, o.Service.BackupLeft(ctx, b.ID))
 	}
+	errs = append(errs, retainCatalogue(ctx, o))
 	now := time.Now()
 	if o.Now != nil {
 		now = o.Now()

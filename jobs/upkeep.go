@@ -22,6 +22,9 @@ func (removeVolumeArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: maxAttempts}
 }
 
+// stillPause is after what time a removal is looked at again that waits until a recovery is accepted.
+const stillPause = 5 * time.Minute
+
 type removeVolumeWorker struct {
 	river.WorkerDefaults[removeVolumeArgs]
 	Options
@@ -45,6 +48,13 @@ func (w *removeVolumeWorker) Work(ctx context.Context, job *river.Job[removeVolu
 	}
 	if !ended {
 		return river.JobCancel(core.Errorf(core.CodeBusy, "instance %s is alive, so its volume stays", job.Args.InstanceID))
+	}
+	still, err := w.Service.StandsStill(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if still {
+		return river.JobSnooze(stillPause)
 	}
 	return interrupted(ctx, w.Runtime.RemoveVolume(ctx, job.Args.InstanceID))
 }

@@ -61,7 +61,7 @@ func Up(ctx context.Context, pool *pgxpool.Pool, appRole string) error {
 	}
 	defer conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", lockKey) //nolint:errcheck // the lock ends with the connection
 
-	if err := upOwn(ctx, conn.Conn()); err != nil {
+	if err := upOwn(ctx, conn.Conn(), Newest()); err != nil {
 		return err
 	}
 	river, err := rivermigrate.New(riverpgxv5.New(pool), nil)
@@ -74,8 +74,25 @@ func Up(ctx context.Context, pool *pgxpool.Pool, appRole string) error {
 	return grant(ctx, conn.Conn(), appRole)
 }
 
-func upOwn(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, `create table if not exists schema_versions (
+// UpTo applies MyDB's own migrations up to a version in the caller's transaction, which must be of a role that owns the schema. River's
+// are left to Up.
+func UpTo(ctx context.Context, tx pgx.Tx, version int) error {
+	// What one migration has left to be checked at the commit would keep the next one from altering the table.
+	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
+		return fmt.Errorf("prepare to migrate: %w", err)
+	}
+	return upOwn(ctx, tx, version)
+}
+
+// database is what migrations are applied to: a connection, or a transaction.
+type database interface {
+	querier
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+func upOwn(ctx context.Context, db database, upTo int) error {
+	if _, err := db.Exec(ctx, `create table if not exists schema_versions (
 		version int primary key, name text not null, applied_at timestamptz not null default now())`); err != nil {
 		return fmt.Errorf("create schema_versions: %w", err)
 	}
@@ -83,33 +100,51 @@ func upOwn(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	have, err := current(ctx, conn)
+	have, err := current(ctx, db)
 	if err != nil {
 		return err
 	}
 	for _, m := range all {
-		if m.version <= have {
+		if m.version <= have || m.version > upTo {
 			continue
 		}
-		if err := apply(ctx, conn, m); err != nil {
+		if err := apply(ctx, db, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func apply(ctx context.Context, conn *pgx.Conn, m migration) error {
+func apply(ctx context.Context, db database, m migration) error {
 	sql, err := files.ReadFile(m.name)
 	if err != nil {
 		return fmt.Errorf("read migration %s: %w", m.name, err)
 	}
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, string(sql)); err != nil {
 			return fmt.Errorf("apply migration %s: %w", m.name, err)
 		}
 		_, err := tx.Exec(ctx, "insert into schema_versions (version, name) values ($1, $2)", m.version, m.name)
 		return err
 	})
+}
+
+// Newest is the version of the schema that this binary expects.
+func Newest() int {
+	all, err := list()
+	if err != nil {
+		panic(err) // the names of the files are part of the binary, and tested
+	}
+	return all[len(all)-1].version
+}
+
+// Current is the version of a database's schema; 0 when it has none. A transaction stays usable.
+func Current(ctx context.Context, tx pgx.Tx) (int, error) {
+	var there bool
+	if err := tx.QueryRow(ctx, "select to_regclass('public.schema_versions') is not null").Scan(&there); err != nil || !there {
+		return 0, err
+	}
+	return current(ctx, tx)
 }
 
 func list() ([]migration, error) {
@@ -149,12 +184,8 @@ func current(ctx context.Context, db querier) (int, error) {
 
 // Behind tells how many of MyDB's own migrations the database lacks. A negative number means that it is newer than this binary.
 func Behind(ctx context.Context, db querier) (int, error) {
-	all, err := list()
-	if err != nil {
-		return 0, err
-	}
 	have, err := current(ctx, db)
-	return all[len(all)-1].version - have, err
+	return Newest() - have, err
 }
 
 // grant gives the application's role all it needs. It never owns a table, so it cannot alter one, and of the audit trail it may

@@ -11,7 +11,7 @@ import (
 
 // endpoints is the table of the API.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.shareEndpoints(), s.backupEndpoints(), s.classEndpoints(), s.notificationEndpoints(), s.observeEndpoints())
+	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.shareEndpoints(), s.backupEndpoints(), s.classEndpoints(), s.notificationEndpoints(), s.observeEndpoints(), s.recoveryEndpoints())
 }
 
 func (s *Server) databaseEndpoints() []endpoint {

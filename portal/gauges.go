@@ -24,12 +24,14 @@ var (
 	backupAgeDesc   = prometheus.NewDesc("mydb_backup_age_seconds", "Age of the newest good backup of a database that is backed up; its own age when it has none.", []string{"id"}, nil)
 	findingsDesc    = prometheus.NewDesc("mydb_findings", "Findings that are open, by kind and severity.", []string{"kind", "severity"}, nil)
 	jobsDesc        = prometheus.NewDesc("mydb_jobs", "Jobs in the queue, by state.", []string{"state"}, nil)
-	pausedDesc      = prometheus.NewDesc("mydb_site_paused", "1 while the site is paused, so that nothing is healed.", nil, nil)
+	catalogueDesc   = prometheus.NewDesc("mydb_catalogue_backup_age_seconds", "Age of the newest good backup of MyDB's own database.", nil, nil)
+	pausedDesc      = prometheus.NewDesc("mydb_site_paused", "1 while nothing is healed: the site is paused, or was recovered and nobody has accepted that.", nil, nil)
+	unacceptedDesc  = prometheus.NewDesc("mydb_recovery_unaccepted", "1 while nothing is removed or stopped by itself, because MyDB was recovered and nobody has accepted that.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (siteMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, backupAgeDesc, findingsDesc, jobsDesc, pausedDesc} {
+	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, backupAgeDesc, findingsDesc, jobsDesc, catalogueDesc, pausedDesc, unacceptedDesc} {
 		c <- d
 	}
 }
@@ -67,7 +69,11 @@ func (m siteMetrics) Collect(c chan<- prometheus.Metric) {
 	for _, x := range g.Jobs {
 		show(jobsDesc, float64(x.N), x.State)
 	}
+	if g.Catalogue != nil {
+		show(catalogueDesc, *g.Catalogue)
+	}
 	show(pausedDesc, truth(g.Paused))
+	show(unacceptedDesc, truth(g.Unaccepted))
 }
 
 func truth(b bool) float64 {

@@ -108,9 +108,10 @@ func plural(n int, noun string) string {
 type view struct {
 	Title, Path, Version, Origin string
 	Person                       *core.Person
-	Waiting                      int  // approvals that the person could decide
-	Live                         bool // a part of the page follows work under way
-	Reload                       bool // the page looks again by itself
+	Waiting                      int            // approvals that the person could decide
+	Recovered                    *core.Recovery // that waits to be accepted, for administrators
+	Live                         bool           // a part of the page follows work under way
+	Reload                       bool           // the page looks again by itself
 	Page                         any
 }
 
@@ -121,6 +122,12 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 		var err error
 		if v.Waiting, err = s.service.Waiting(r.Context(), core.Actor{Person: *v.Person, Scope: scopeOf(*v.Person)}); err != nil {
 			s.logOf(r).Warn("what waits for a decision could not be counted", "error", err) // a page without a number is better than none
+		}
+	}
+	if v.Person != nil && v.Person.Admin {
+		var err error
+		if v.Recovered, err = s.service.Recovery(r.Context()); err != nil {
+			s.logOf(r).Warn("a recovery could not be looked for", "error", err)
 		}
 	}
 	if p, ok := page.(interface{ live() bool }); ok {

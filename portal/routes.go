@@ -80,6 +80,8 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/databases/{name}/report", s.reportPage)
 	page("/databases/{name}/logs", s.logsPage)
 	page("/findings", s.findingsPage)
+	page("/recovery", s.recoveryPage)
+	post("/recovery/accept", s.acceptRecovery)
 	post("/site/pause", s.pauseForm(true))
 	post("/site/resume", s.pauseForm(false))
 	page("/account", s.accountPage)

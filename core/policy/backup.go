@@ -20,6 +20,9 @@ type Backup struct {
 	// Verify is whether each backup is restored and counted after it was made; default: yes.
 	Verify *bool `yaml:"verify"`
 	Keep   Keep  `yaml:"keep"`
+	// CatalogueEvery is how often MyDB's own database is backed up, such as 1h, and CatalogueKeep how many of those backups are kept.
+	CatalogueEvery time.Duration `yaml:"catalogue_every"`
+	CatalogueKeep  Keep          `yaml:"catalogue_keep"`
 }
 
 // Keep is how many backups are kept: the newest ones, and the newest of each of the last days, weeks, months and years that have one.
@@ -55,6 +58,12 @@ func (b *Backup) fill() {
 	if b.Keep == (Keep{}) {
 		b.Keep = Keep{Last: 3, Daily: 7, Weekly: 4, Monthly: 6}
 	}
+	if b.CatalogueEvery == 0 {
+		b.CatalogueEvery = time.Hour
+	}
+	if b.CatalogueKeep == (Keep{}) {
+		b.CatalogueKeep = Keep{Last: 24, Daily: 14, Weekly: 8}
+	}
 }
 
 // Location is the time zone. It is loaded when the file is read, so it is there.
@@ -77,9 +86,13 @@ func (b Backup) check() error {
 	if b.AtOnce < 0 || b.AtOnce > 1000 {
 		errs = append(errs, errors.New("policy.backup.at_once: write 1 to 1000"))
 	}
-	k := b.Keep
-	if min(k.Last, k.Daily, k.Weekly, k.Monthly, k.Yearly) < 0 {
-		errs = append(errs, errors.New("policy.backup.keep: numbers are 0 or more"))
+	for name, k := range map[string]Keep{"keep": b.Keep, "catalogue_keep": b.CatalogueKeep} {
+		if min(k.Last, k.Daily, k.Weekly, k.Monthly, k.Yearly) < 0 {
+			errs = append(errs, fmt.Errorf("policy.backup.%s: numbers are 0 or more", name))
+		}
+	}
+	if b.CatalogueEvery < time.Minute || b.CatalogueEvery > 7*24*time.Hour {
+		errs = append(errs, errors.New("policy.backup.catalogue_every: write 1m to 168h"))
 	}
 	for _, key := range b.Escrow {
 		if !strings.HasPrefix(key, "age1") {

@@ -43,14 +43,17 @@ quotas:
 
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"policy: { expiry: { default: 10d, maximum: 5d } }": "longer than the maximum",
-		"policy: { expiry: { default: soon } }":             `"soon" is not a number of days`,
-		"policy: { delete: { sizes: [tiny] } }":             "there is no size \"tiny\"",
-		"policy: { exipry: {} }":                            "exipry",
-		"quotas: { person: { databases: -1 } }":             "quotas.person",
-		"quotas: { people: { ada: { cpu: -1 } } }":          "quotas.people.ada",
-		"quotas: { everybody: {} }":                         "everybody",
-		"quotas: { total: { memory: lots } }":               "lots",
+		"policy: { expiry: { default: 10d, maximum: 5d } }":  "longer than the maximum",
+		"policy: { expiry: { default: soon } }":              `"soon" is not a number of days`,
+		"policy: { delete: { sizes: [tiny] } }":              "there is no size \"tiny\"",
+		"policy: { exipry: {} }":                             "exipry",
+		"quotas: { person: { databases: -1 } }":              "quotas.person",
+		"quotas: { people: { ada: { cpu: -1 } } }":           "quotas.people.ada",
+		"quotas: { everybody: {} }":                          "everybody",
+		"quotas: { total: { memory: lots } }":                "lots",
+		"policy: { backup: { catalogue_every: 10s } }":       "policy.backup.catalogue_every",
+		"policy: { backup: { catalogue_every: often } }":     "often",
+		"policy: { backup: { catalogue_keep: {last: -1} } }": "policy.backup.catalogue_keep",
 	} {
 		if _, err := policy.Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
