@@ -77,6 +77,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"backup": conversation.backup, "backups": conversation.backups, "restore": conversation.restore,
 	"class": conversation.class, "withdraw": conversation.withdraw,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
+	"site": conversation.site, "announce": conversation.announce,
 	"link": conversation.link, "confirm": conversation.link, "unlink": conversation.unlink,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
@@ -93,6 +94,9 @@ func (b *Bot) Run(ctx context.Context, in In) (Answer, error) {
 	answer, err := handlers[p.Command.Name](conversation{Bot: b, In: in, values: p.Values}, ctx)
 	if err != nil {
 		return Answer{}, err
+	}
+	if a, err := b.service.Announced(ctx); err == nil && a != nil && in.Chat == nil {
+		answer.Text += "\n\nAnnounced by " + a.By + ": " + oneLine(a.Text)
 	}
 	answer.Text = fit(answer.Text)
 	return answer, nil

@@ -140,7 +140,14 @@ func (d *Desk) reply(ctx context.Context, in core.Inbound, a Answer) (core.Reply
 
 // banner is what administrators have announced; empty when there is nothing.
 func (d *Desk) banner(ctx context.Context) string {
-	return ""
+	a, err := d.service.Announced(ctx)
+	if err != nil {
+		d.log.Warn("what is announced could not be read", "error", err) // an answer without it is better than none
+	}
+	if a == nil {
+		return ""
+	}
+	return "📣 " + oneLine(a.Text)
 }
 
 // Secret is a password that is shown once. It is never stored, logged or sent as a message.

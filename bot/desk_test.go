@@ -342,3 +342,23 @@ func TestRevealInChat(t *testing.T) {
 		t.Errorf("after its time: %v", err)
 	}
 }
+
+func TestSiteAndAnnouncement(t *testing.T) {
+	k := newCounter(t)
+	ada, cleo := k.knows("ada", false), k.knows("cleo", true)
+	k.write(ada, "create postgres genomes")
+	k.wants(k.write(ada, "site"), "Only administrators")
+	k.wants(k.write(cleo, "site"), "1 creating", "Backup guard")
+	k.wants(k.write(ada, `announce "free beer"`), "Only administrators")
+	k.wants(k.write(cleo, `announce "maintenance on Sunday" until=40d`), "a minute to 30 days")
+	k.wants(k.write(cleo, `announce "maintenance on Sunday" until=soon`), "no time such as 2h")
+	k.wants(k.write(cleo, `announce "maintenance on Sunday" until=2d`), "Announced in all doors until")
+	if r := k.write(ada, "list"); r.Card.Footer != "📣 maintenance on Sunday" {
+		t.Errorf("footer %q", r.Card.Footer)
+	}
+	k.hear(coretest.Actor(t, k.service, "bob", false), "list", "Announced by cleo: maintenance on Sunday")
+	k.wants(k.write(cleo, "announce off"), "Nothing is announced any more")
+	if r := k.write(ada, "list"); r.Card.Footer != "" {
+		t.Errorf("footer %q", r.Card.Footer)
+	}
+}

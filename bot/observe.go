@@ -22,7 +22,25 @@ func (c conversation) stats(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Text: renderStats(i.Name, series), Name: i.Name}, nil
+	a := Answer{Text: renderStats(i.Name, series), Name: i.Name}
+	a.Image, err = c.picture(ctx, i)
+	return a, err
+}
+
+// picture draws how a database was doing, for chats that show pictures.
+func (c conversation) picture(ctx context.Context, i core.Instance) ([]byte, error) {
+	if c.Chat == nil {
+		return nil, nil
+	}
+	series, err := c.service.Series(ctx, c.Actor, i.ID, time.Now().Add(-chartDays))
+	if err != nil {
+		return nil, err
+	}
+	backups, _, err := c.service.Backups(ctx, c.Actor, i.ID, core.Page{Limit: drawnBackups})
+	if err != nil {
+		return nil, err
+	}
+	return drawStats(i.Name, series, backups)
 }
 
 func (c conversation) report(ctx context.Context) (Answer, error) {

@@ -11,7 +11,18 @@ import (
 
 // endpoints is the table of the API.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.databaseEndpoints(), s.commandEndpoints(), s.accountEndpoints(), s.shareEndpoints(), s.backupEndpoints(), s.classEndpoints(), s.notificationEndpoints(), s.observeEndpoints(), s.recoveryEndpoints())
+	return slices.Concat(
+		s.databaseEndpoints(),
+		s.commandEndpoints(),
+		s.accountEndpoints(),
+		s.shareEndpoints(),
+		s.backupEndpoints(),
+		s.classEndpoints(),
+		s.notificationEndpoints(),
+		s.observeEndpoints(),
+		s.recoveryEndpoints(),
+		s.announceEndpoints(),
+	)
 }
 
 func (s *Server) databaseEndpoints() []endpoint {

@@ -108,10 +108,11 @@ func plural(n int, noun string) string {
 type view struct {
 	Title, Path, Version, Origin string
 	Person                       *core.Person
-	Waiting                      int            // approvals that the person could decide
-	Recovered                    *core.Recovery // that waits to be accepted, for administrators
-	Live                         bool           // a part of the page follows work under way
-	Reload                       bool           // the page looks again by itself
+	Waiting                      int                // approvals that the person could decide
+	Recovered                    *core.Recovery     // that waits to be accepted, for administrators
+	Announced                    *core.Announcement // for everybody
+	Live                         bool               // a part of the page follows work under way
+	Reload                       bool               // the page looks again by itself
 	Page                         any
 }
 
@@ -129,6 +130,10 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 		if v.Recovered, err = s.service.Recovery(r.Context()); err != nil {
 			s.logOf(r).Warn("a recovery could not be looked for", "error", err)
 		}
+	}
+	var err error
+	if v.Announced, err = s.service.Announced(r.Context()); err != nil {
+		s.logOf(r).Warn("what is announced could not be read", "error", err)
 	}
 	if p, ok := page.(interface{ live() bool }); ok {
 		v.Live = p.live()
