@@ -202,6 +202,9 @@ func (n NewsApprovalDecided) tell(database string) Text {
 	case n.Approved:
 		t.Subject = fmt.Sprintf("Approved: %s %s", n.Action, database)
 		t.Lines = []string{fmt.Sprintf("%s has approved it. MyDB carries it out now.", n.By)}
+		if n.Action == "download" {
+			t.Lines = []string{fmt.Sprintf("%s has approved it. The link to the backup waits for you on the page of %s, for as long as that page says.", n.By, database)}
+		}
 	default:
 		t.Subject = fmt.Sprintf("Denied: %s %s", n.Action, database)
 		t.Lines = []string{fmt.Sprintf("%s has denied it. Nothing was done.", n.By)}

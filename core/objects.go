@@ -11,7 +11,7 @@ import (
 type Objects interface {
 	// Put writes an object whole or not at all. expected is about how many bytes will come, 0 when nobody knows.
 	Put(ctx context.Context, key string, r io.Reader, expected int64) error
-	// Get reads an object from its start.
+	// Get reads an object from its start. Errors: ErrNoObject.
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
 	// Remove removes an object. Absent is success.
 	Remove(ctx context.Context, key string) error

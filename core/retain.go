@@ -52,14 +52,17 @@ func superfluous(keep policy.Keep, loc *time.Location, list []keptBackup) (out [
 	return out
 }
 
+// backupInUse is of a backup that is being restored or verified, or that somebody has a link to: it stays until they are done.
+const backupInUse = `(exists (select from operations o where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = b.id)
+	or exists (select from links l where l.backup_id = b.id and l.done_at is null and l.revoked_at is null and l.expires_at > now()))`
+
 // ExpireBackups takes the backups out of the catalogue that no rule keeps. Their objects are still in the store; LeavingBackups lists
 // them. It gives how many.
 func (s *Service) ExpireBackups(ctx context.Context) (expired int, err error) {
 	if still, err := s.StandsStill(ctx); err != nil || still {
 		return 0, err
 	}
-	list, err := many[keptBackup](ctx, s.db, `select b.id, b.instance_id, b.state, b.created_at, b.pinned_at is not null or exists (select from operations o
-			where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = b.id) as held
+	list, err := many[keptBackup](ctx, s.db, "select b.id, b.instance_id, b.state, b.created_at, b.pinned_at is not null or "+backupInUse+` as held
 		from backups b where b.state in ('done', 'verified') order by b.instance_id, b.id desc`)
 	if err != nil {
 		return 0, fmt.Errorf("list the good backups: %w", err)
@@ -89,8 +92,7 @@ func (s *Service) expireBackup(ctx context.Context, b keptBackup) (done bool, er
 		if _, err := tx.Exec(ctx, "select from backups where id = $1 for update", b.ID); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `update backups set state = 'expired' where id = $1 and state = $2 and pinned_at is null and not exists (select from operations o
-			where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = $1)`, b.ID, b.State)
+		tag, err := tx.Exec(ctx, "update backups b set state = 'expired' where b.id = $1 and b.state = $2 and b.pinned_at is null and not "+backupInUse, b.ID, b.State)
 		if done = err == nil && tag.RowsAffected() == 1; !done {
 			return err
 		}

@@ -124,7 +124,7 @@ func (s *Service) waiting(ctx context.Context, i Instance, kind string) (bool, e
 }
 
 // Forget removes what has had its time: passwords whose ten minutes are over, sessions that expired, receipts older than a week,
-// notifications older than a year, and old samples. Periodic.
+// links that expired a month ago, notifications older than a year, and old samples. Periodic.
 func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from secrets where (kind = $1 or kind like 'account:%') and collected_at < $2", secretOwner, s.now().Add(-collectWindow)); err != nil {
 		return fmt.Errorf("burn collected passwords: %w", err)
@@ -134,6 +134,9 @@ func (s *Service) Forget(ctx context.Context) error {
 	}
 	if _, err := s.db.Exec(ctx, "delete from sessions where expiry < $1", s.now()); err != nil {
 		return fmt.Errorf("forget expired sessions: %w", err)
+	}
+	if _, err := s.db.Exec(ctx, "delete from links where expires_at < $1", s.now().AddDate(0, -1, 0)); err != nil {
+		return fmt.Errorf("forget old links: %w", err)
 	}
 	if _, err := s.db.Exec(ctx, "delete from notifications where state in ('sent', 'cancelled') and created_at < $1", s.now().AddDate(-1, 0, 0)); err != nil {
 		return fmt.Errorf("forget old notifications: %w", err)

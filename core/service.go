@@ -40,6 +40,7 @@ type Service struct {
 	chatAdmins []ChatChannel
 	inspector  Inspector
 	reports    chan struct{} // as many as may be read at once
+	downloads  chan struct{} // as many as may be under way at once
 }
 
 // Options are what a Service is made of. All but Now are needed.
@@ -92,11 +93,14 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins, chatAdmins: o.ChatAdmins,
-		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce),
+		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce), downloads: make(chan struct{}, downloadsAtOnce),
 	}
 	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups
 	if s.policy.Backup.Timezone == "" {
 		s.policy.Backup = policy.DefaultBackup()
+	}
+	if s.policy.Links == (policy.Links{}) {
+		s.policy.Links = policy.DefaultLinks()
 	}
 	if len(s.policy.Support) == 0 {
 		s.policy.Support = policy.Default().Policy.Support
@@ -155,6 +159,7 @@ type Receipt struct {
 	Operation Operation `json:"operation,omitzero"`  // absent while an approval is waited for
 	Approval  *Approval `json:"approval,omitempty"`  // what has to be approved first, or was decided
 	Backup    *Backup   `json:"backup,omitempty"`    // that is being made
+	Link      *Link     `json:"link,omitempty"`      // by which a backup is downloaded
 	Database  Instance  `json:"database,omitzero"`   // absent for a class
 	Databases []Receipt `json:"databases,omitempty"` // of a class, each with its operation
 	Replayed  bool      `json:"-"`                   // the answer to an earlier request with the same key

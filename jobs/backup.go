@@ -17,17 +17,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mydb-project/mydb/core"
-	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
 // How a backup is made: in at most so long, tried so often, and with checksums of tables up to this size.
 const (
-	backupLimit    = 24 * time.Hour
-	backupTries    = 3
-	checksumBelow  = 64 << 20
-	partSuffix     = ".zst.age"
-	manifestObject = "manifest.json"
+	backupLimit   = 24 * time.Hour
+	backupTries   = 3
+	checksumBelow = 64 << 20
 )
 
 var backupPlan = plan{
@@ -83,11 +80,8 @@ func (b *backup) work(ctx context.Context) ([]step, error) {
 	}, nil
 }
 
-// maxManifest is how long a manifest may be, in bytes: a million tables fit.
-const maxManifest = 256 << 20
-
 func (b *backup) resume(ctx context.Context) (bool, error) {
-	r, err := b.Store.Get(ctx, path.Join(b.folder(), manifestObject))
+	r, err := b.Store.Get(ctx, path.Join(b.folder(), core.ManifestObject))
 	if errors.Is(err, ErrNoObject) {
 		return false, nil
 	}
@@ -95,7 +89,7 @@ func (b *backup) resume(ctx context.Context) (bool, error) {
 		return false, storeProblem("MyDB could not read from the store of backups.", err)
 	}
 	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	text, err := io.ReadAll(io.LimitReader(r, core.MaxManifest))
 	if err != nil {
 		return false, storeProblem("MyDB could not read from the store of backups.", err)
 	}
@@ -106,7 +100,7 @@ func (b *backup) resume(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (b *backup) folder() string { return path.Join(b.instance.ID, b.id) }
+func (b *backup) folder() string { return core.BackupFolder(b.instance.ID, b.id) }
 
 // tools runs tools in containers of the instance's own image.
 func (a *attempt) tools(image string) engine.RunTool {
@@ -175,7 +169,7 @@ func problemOf(p engine.Part, err error) error {
 // writePart is the stream of a backup: tool, compression, encryption, hash, upload. It takes as much memory whatever the size. The
 // object gets its name only after the tool has ended well and everything has arrived.
 func (b *backup) writePart(ctx context.Context, dump engine.Dump, p engine.Part, expected int64) (core.ManifestPart, error) {
-	out := core.ManifestPart{Part: p, Object: p.File + partSuffix}
+	out := core.ManifestPart{Part: p, Object: p.File + core.PartSuffix}
 	read, write := io.Pipe()
 	uploaded := make(chan error, 1)
 	go func() {
@@ -263,38 +257,12 @@ func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPa
 		return storeProblem("MyDB could not read from the store of backups.", err)
 	}
 	defer object.Close()
-	sealed := &counter{w: io.Discard, hash: sha256.New()}
-	raw := io.TeeReader(object, sealed)
-	plain, err := a.openArchive(raw)
-	if errors.Is(err, crypt.ErrOtherKey) {
-		return &Problem{Cause: CauseData, Err: err, Message: p.Object + " was encrypted with a key that this process does not have. The manifest of the backup names those who can open it; " +
-			"an administrator must put one of them back into MYDB_KEY_FILE, after the first, and restart the workers."}
+	err = core.ReadPart(a.openArchive, object, p, use)
+	var bad *core.PartError
+	if errors.As(err, &bad) {
+		return &Problem{Cause: CauseData, Message: bad.Message, Detail: bad.Err.Error(), Err: bad.Err}
 	}
-	if err != nil {
-		return &Problem{Cause: CauseData, Message: p.Object + " cannot be opened.", Detail: err.Error(), Err: err}
-	}
-	defer plain.Close()
-	whole := &watchedReader{r: plain}
-	if err := use(whole); err != nil {
-		if whole.err != nil {
-			return spoilt(p, whole.err)
-		}
-		return err
-	}
-	rest, err := io.Copy(io.Discard, whole)
-	if err != nil {
-		return spoilt(p, err)
-	}
-	if rest > 0 {
-		return spoilt(p, fmt.Errorf("%d bytes were left unread", rest))
-	}
-	if _, err := io.Copy(io.Discard, raw); err != nil {
-		return err
-	}
-	if sealed.n != p.Size || sealed.sum() != p.SHA256 {
-		return spoilt(p, fmt.Errorf("%d bytes with the hash %s, and not %d with %s", sealed.n, sealed.sum(), p.Size, p.SHA256))
-	}
-	return nil
+	return err
 }
 
 // openArchive opens what was packed, with the site's keys or with those of a proof.
@@ -305,32 +273,13 @@ func (a *attempt) openArchive(r io.Reader) (io.ReadCloser, error) {
 	return a.Service.OpenArchive(r)
 }
 
-// spoilt says that what is in the store is not what was written.
-func spoilt(p core.ManifestPart, err error) error {
-	return &Problem{Cause: CauseData, Message: p.Object + " in the store is not what was written: it was changed or cut off.", Detail: err.Error(), Err: err}
-}
-
-// watchedReader keeps the error of its reader, which a tool that is fed with it would hide.
-type watchedReader struct {
-	r   io.Reader
-	err error
-}
-
-func (w *watchedReader) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		w.err = err
-	}
-	return n, err
-}
-
 // finish writes the manifest: from now on there is a backup.
 func (b *backup) finish(ctx context.Context) (string, error) {
 	text, err := json.MarshalIndent(b.manifest, "", " ")
 	if err != nil {
 		return "", fmt.Errorf("encode the manifest: %w", err)
 	}
-	key := path.Join(b.folder(), manifestObject)
+	key := path.Join(b.folder(), core.ManifestObject)
 	if err := b.Store.Put(ctx, key, bytes.NewReader(text), int64(len(text))); err != nil {
 		return "", storeProblem("MyDB could not write the manifest into the store of backups.", err)
 	}
@@ -374,7 +323,7 @@ func (b *backup) undo(ctx context.Context) error {
 
 // removeFolder takes a backup out of the store, its manifest first: without it there is no backup.
 func removeFolder(ctx context.Context, s Store, folder string) error {
-	if err := s.Remove(ctx, path.Join(folder, manifestObject)); err != nil {
+	if err := s.Remove(ctx, path.Join(folder, core.ManifestObject)); err != nil {
 		return err
 	}
 	for o, err := range s.List(ctx, folder) {

@@ -72,7 +72,7 @@ func (p Proof) folders(ctx context.Context) (out []string, err error) {
 			return nil, fmt.Errorf("list the store: %w", err)
 		}
 		folder, name := path.Split(o.Key)
-		if name == manifestObject && strings.Count(folder, "/") == 2 && !reservedFolder(folder) {
+		if name == core.ManifestObject && strings.Count(folder, "/") == 2 && !reservedFolder(folder) {
 			out = append(out, strings.TrimSuffix(folder, "/"))
 		}
 	}
@@ -90,12 +90,12 @@ func reservedFolder(key string) bool {
 
 // readManifest reads the manifest of the backup in a folder. Errors: ErrNoObject.
 func readManifest(ctx context.Context, s Store, folder string) (m core.Manifest, err error) {
-	r, err := s.Get(ctx, path.Join(folder, manifestObject))
+	r, err := s.Get(ctx, path.Join(folder, core.ManifestObject))
 	if err != nil {
 		return m, err
 	}
 	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	text, err := io.ReadAll(io.LimitReader(r, core.MaxManifest))
 	if err != nil {
 		return m, err
 	}

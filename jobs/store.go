@@ -2,10 +2,11 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
 	"time"
+
+	"github.com/mydb-project/mydb/core"
 )
 
 // Store keeps the objects of backups. jobs/store has the implementations. Keys are relative: folders with slashes between them. All
@@ -38,4 +39,4 @@ type Object struct {
 }
 
 // ErrNoObject says that a store has nothing under a key.
-var ErrNoObject = errors.New("there is no such object in the store")
+var ErrNoObject = core.ErrNoObject

@@ -131,7 +131,7 @@ func (v *verification) restore(ctx context.Context) (string, error) {
 
 // restoreParts puts all parts of a backup onto a server that nobody uses yet.
 func (a *attempt) restoreParts(ctx context.Context, m core.Manifest, s engine.Server, secrets engine.Secrets) error {
-	folder := m.Instance.ID + "/" + m.BackupID
+	folder := core.BackupFolder(m.Instance.ID, m.BackupID)
 	for _, p := range m.Parts {
 		err := a.openPart(ctx, folder, p, func(data io.Reader) error {
 			return a.engine.RestorePart(ctx, s, secrets, p.Part, data, a.tools(a.version.Image))

@@ -31,6 +31,7 @@ type Policy struct {
 	PHI     PHI      `yaml:"phi"`
 	Delete  Delete   `yaml:"delete"`
 	Backup  Backup   `yaml:"backup"`
+	Links   Links    `yaml:"links"`
 }
 
 // Expiry is for how long databases live when nothing is said, and for how long at most. Zero: without an end.
@@ -105,7 +106,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup()}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks()}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -127,11 +128,12 @@ func Read(r io.Reader) (Site, error) {
 		s.Policy.Support = defaultSupport
 	}
 	s.Policy.Backup.fill()
+	s.Policy.Links.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check()}
+	errs := []error{p.Backup.check(), p.Links.check()}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}

@@ -15,6 +15,7 @@ policy:
   support: [none, gold]
   phi: { groups: [clinic], admins: [cleo] }
   delete: { sizes: [small], younger_than: 7d, smaller_than: 100MiB }
+  links: { secret: 5m }
 quotas:
   person: { databases: 5, cpu: 8, memory: 16GiB, disk: 100GiB }
   people: { ada: { databases: 50 } }
@@ -30,6 +31,9 @@ quotas:
 	}
 	if s.Quotas.Person.Memory != 16<<30 || s.Quotas.People["ada"].Databases != 50 || !s.Quotas.Groups["genomics"].Any() || s.Quotas.Total.CPU != 64 {
 		t.Errorf("quotas %+v", s.Quotas)
+	}
+	if l := s.Policy.Links; l.Secret != 5*time.Minute || l.Download != 24*time.Hour {
+		t.Errorf("links %+v", l)
 	}
 	if len(s.Engines) == 0 || len(s.Sizes) == 0 {
 		t.Error("a file without a catalogue takes away the one that is built in")
@@ -54,6 +58,8 @@ func TestReadRefuses(t *testing.T) {
 		"policy: { backup: { catalogue_every: 10s } }":       "policy.backup.catalogue_every",
 		"policy: { backup: { catalogue_every: often } }":     "often",
 		"policy: { backup: { catalogue_keep: {last: -1} } }": "policy.backup.catalogue_keep",
+		"policy: { links: { download: 30s } }":               "policy.links.download",
+		"policy: { links: { secret: 1000h } }":               "policy.links.secret",
 	} {
 		if _, err := policy.Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
