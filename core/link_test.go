@@ -16,10 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mydb-project/mydb/core"
-	"github.com/mydb-project/mydb/core/config"
 	"github.com/mydb-project/mydb/core/coretest"
-	"github.com/mydb-project/mydb/jobs"
-	"github.com/mydb-project/mydb/jobs/store"
 )
 
 // dumps is what the backup of a test holds: enough for several pieces on the way, and a part that is smaller than one.
@@ -38,13 +35,9 @@ type taking struct {
 
 func newTaking(t *testing.T, phi bool) *taking {
 	t.Helper()
-	_, app := coretest.Database(t)
-	k := &taking{pool: coretest.Pool(t, app), now: time.Now(), folder: t.TempDir()}
-	objects := openFolder(t, k.folder)
-	k.Service = coretest.Service(t, k.pool, core.Options{Backups: core.Backups{On: true}, Objects: objects, Now: func() time.Time { return k.now }})
-	if err := k.PreparePorts(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	k := &taking{now: time.Now(), folder: t.TempDir()}
+	objects := coretest.Folder(t, k.folder)
+	k.Service, k.pool = coretest.NewWith(t, core.Options{Backups: core.Backups{On: true}, Objects: objects, Now: func() time.Time { return k.now }})
 	k.ada, k.bob = coretest.Actor(t, k.Service, "ada", false), coretest.Actor(t, k.Service, "bob", false)
 	k.cleo, k.diana = coretest.Actor(t, k.Service, "cleo", true), coretest.Actor(t, k.Service, "diana", true)
 	r, err := k.Do(t.Context(), request(k.ada, "", core.Create{Engine: "postgres", Name: "genomes", PHI: phi}))
@@ -58,19 +51,6 @@ func newTaking(t *testing.T, phi bool) *taking {
 	k.instance = r.Database
 	k.backup = coretest.Backed(t, k.Service, k.pool, objects, r.Operation.ID, r.Database, dumps...)
 	return k
-}
-
-func openFolder(t *testing.T, folder string) jobs.Store {
-	t.Helper()
-	where, err := config.Config{StoreURL: "file://" + folder}.Store()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 func (k *taking) ask(ctx context.Context, a core.Actor) (core.Receipt, error) {
@@ -451,7 +431,7 @@ func TestLinkKeepsItsBackup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		coretest.Backed(t, k.Service, k.pool, openFolder(t, k.folder), r.Operation.ID, r.Database, dumps[0])
+		coretest.Backed(t, k.Service, k.pool, coretest.Folder(t, k.folder), r.Operation.ID, r.Database, dumps[0])
 		if _, err := k.pool.Exec(t.Context(), "update operations set state = 'done', finished_at = now() where kind = 'verify'"); err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ type PartError struct {
 	Err     error
 }
 
-func (e *PartError) Error() string { return fmt.Sprintf("%s: %v", e.Message, e.Err) }
+func (e *PartError) Error() string { return fmt.Sprintf("%s (%v)", e.Message, e.Err) }
 
 // Unwrap gives what was found.
 func (e *PartError) Unwrap() error { return e.Err }

@@ -20,6 +20,7 @@ type databaseView struct {
 	Support     []string      // levels of this site
 	Backups     []string      // how often they can be made
 	Backed      []core.Backup // the newest backups
+	Links       []core.Link   // the person's own, to backups that wait to be downloaded
 	Pending     *core.Approval
 	Usage       *core.Usage
 	Alarms      []core.Finding
@@ -97,6 +98,10 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 		if v.Backed, _, err = s.service.Backups(r.Context(), c.Actor, v.Database.ID, core.Page{Limit: shownBackups}); err != nil {
 			return err
 		}
+		if v.Links, err = s.service.Links(r.Context(), c.Actor, v.Database.ID); err != nil {
+			return err
+		}
+		v.Links = slices.DeleteFunc(v.Links, func(l core.Link) bool { return l.Kind != core.LinkDownload })
 	}
 	if v.Manageable() {
 		if v.Accounts, err = s.service.Accesses(r.Context(), c.Actor, v.Database.ID); err != nil {

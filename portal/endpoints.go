@@ -17,6 +17,7 @@ func (s *Server) endpoints() []endpoint {
 		s.accountEndpoints(),
 		s.shareEndpoints(),
 		s.backupEndpoints(),
+		s.linkEndpoints(),
 		s.classEndpoints(),
 		s.notificationEndpoints(),
 		s.observeEndpoints(),

@@ -61,7 +61,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		if quiet(v.route) {
 			level = slog.LevelDebug
 		}
-		s.log.Log(r.Context(), level, "request", "request", v.id, "method", r.Method, "route", v.route, "path", r.URL.Path,
+		s.log.Log(r.Context(), level, "request", "request", v.id, "method", r.Method, "route", v.route, "path", loggedPath(r),
 			"status", m.Code, "ms", m.Duration.Milliseconds(), "bytes", m.Written, "login", v.login, "address", s.addressOf(r))
 	})
 }
@@ -125,10 +125,16 @@ func noteRoute(next http.Handler) http.Handler {
 	})
 }
 
+// streaming are the requests whose answers go on for as long as they have to.
+var streaming = []string{
+	"GET /databases/{name}/progress", "GET " + apiPrefix + "/operations/{id}/events",
+	"POST " + linkPath + "{link}", "POST " + apiPrefix + linkPath + "{link}",
+}
+
 // inTime gives up on what does not answer, such as a metadata database that has stalled. Streams have limits of their own.
 func (s *Server) inTime(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains([]string{"/databases/{name}/progress", apiPrefix + "/operations/{id}/events"}, visitOf(r).route) {
+		if slices.Contains(streaming, r.Method+" "+visitOf(r).route) {
 			next.ServeHTTP(w, r)
 			return
 		}

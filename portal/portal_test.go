@@ -31,6 +31,7 @@ type site struct {
 	people  map[string]core.Actor
 	console *echo
 	log     *syncBuffer
+	folder  string // of the store of backups
 }
 
 // passwords is a directory of people who have a simple password.
@@ -59,8 +60,9 @@ func (e *echo) Run(_ context.Context, actor core.Actor, address, key, text strin
 
 func newSite(t *testing.T, change ...func(*Options)) *site {
 	t.Helper()
-	service, pool := coretest.New(t)
-	st := &site{service: service, pool: pool, people: passwords{}, console: &echo{}, log: &syncBuffer{}}
+	folder := t.TempDir()
+	service, pool := coretest.NewWith(t, core.Options{Backups: core.Backups{On: true}, Objects: coretest.Folder(t, folder)})
+	st := &site{service: service, pool: pool, people: passwords{}, console: &echo{}, log: &syncBuffer{}, folder: folder}
 	for _, login := range []string{"sam", "eve", "ada"} {
 		st.people[login] = coretest.Actor(t, service, login, login == "ada")
 	}

@@ -81,9 +81,15 @@ func Pool(t testing.TB, databaseURL string) *pgxpool.Pool {
 // New makes a service over a database of its own. Its queue takes every job and does nothing.
 func New(t testing.TB) (*core.Service, *pgxpool.Pool) {
 	t.Helper()
+	return NewWith(t, core.Options{Backups: core.Backups{On: true}})
+}
+
+// NewWith does the same with options that a test chooses.
+func NewWith(t testing.TB, o core.Options) (*core.Service, *pgxpool.Pool) {
+	t.Helper()
 	_, appURL := Database(t)
 	pool := Pool(t, appURL)
-	s := Service(t, pool, core.Options{Backups: core.Backups{On: true}})
+	s := Service(t, pool, o)
 	if err := s.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
