@@ -203,14 +203,19 @@ func (s *Service) FinishBackup(ctx context.Context, tx pgx.Tx, operationID strin
 
 // FinalBackup gives the id of the backup that a deletion makes first. A second call gives the same.
 func (s *Service) FinalBackup(ctx context.Context, operationID string, i Instance) (string, error) {
-	_, err := s.db.Exec(ctx, `insert into backups (id, instance_id, operation_id, reason, requested_by, created_at)
-		select $1, $2, o.id, 'final', o.requested_by, $4 from operations o where o.id = $3 and not exists (select from backups where operation_id = o.id)`,
-		xid.New().String(), i.ID, operationID, s.now())
-	if err != nil {
-		return "", fmt.Errorf("insert the final backup: %w", err)
-	}
-	b, err := s.BackupOfOperation(ctx, operationID)
+	b, err := s.firstBackup(ctx, operationID, i, BackupFinal)
 	return b.ID, err
+}
+
+// firstBackup gives the backup that an operation makes before what it is about.
+func (s *Service) firstBackup(ctx context.Context, operationID string, i Instance, reason string) (Backup, error) {
+	_, err := s.db.Exec(ctx, `insert into backups (id, instance_id, operation_id, reason, requested_by, created_at)
+		select $1, $2, o.id, $5, o.requested_by, $4 from operations o where o.id = $3 and not exists (select from backups where operation_id = o.id)`,
+		xid.New().String(), i.ID, operationID, s.now(), reason)
+	if err != nil {
+		return Backup{}, fmt.Errorf("insert the %s backup: %w", reason, err)
+	}
+	return s.BackupOfOperation(ctx, operationID)
 }
 
 // KeepBackup records how the backup of an operation has ended that does more than that.

@@ -119,8 +119,9 @@ func (d Decide) mayDecide(s *Service, a approvalRow, actor Actor) error {
 // approvables are the actions that somebody may have to approve, each with what makes the command again. It is decided anew, in the
 // requester's name: rights, states and limits are those of the moment of the approval.
 var approvables = map[string]func(on On, args []byte) (Command, error){
-	"delete":   func(on On, _ []byte) (Command, error) { return Delete{On: on, approved: true}, nil },
-	"download": approvedDownload,
+	"delete":      func(on On, _ []byte) (Command, error) { return Delete{On: on, approved: true}, nil },
+	"download":    approvedDownload,
+	actionInPlace: replaceApproved,
 }
 
 // basis is what a request was asked about: what was approved for one state of things is not done to another.

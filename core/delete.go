@@ -174,6 +174,7 @@ func (s *Service) FinishPurge(ctx context.Context, tx pgx.Tx, operationID string
 	_, _ = rows.Exec(ctx, "update instances set state = 'deleted', ended_at = now(), purge_at = null where id = $1", i.ID)
 	_, _ = rows.Exec(ctx, "delete from secrets where instance_id = $1", i.ID)
 	_, _ = rows.Exec(ctx, "update accounts set revoked_at = coalesce(revoked_at, now()) where instance_id = $1", i.ID)
+	_, _ = rows.Exec(ctx, "update kept_volumes set removed_at = now() where instance_id = $1 and removed_at is null", i.ID)
 	if err := rows.send(ctx, tx); err != nil {
 		return fmt.Errorf("record the purge: %w", err)
 	}

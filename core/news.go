@@ -30,6 +30,8 @@ var newsKinds = map[string]func() News{
 	"undeliverable":    func() News { return &NewsUndeliverable{} },
 	"identity":         func() News { return &NewsIdentity{} },
 	"undelivered":      func() News { return &NewsUndelivered{} },
+	"restored":         func() News { return &NewsRestored{} },
+	"password":         func() News { return &NewsPassword{} },
 }
 
 // Text is news in words, for any channel. All of it is plain text; people may have written parts of it.

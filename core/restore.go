@@ -16,12 +16,17 @@ import (
 )
 
 // Restore makes a new instance of a backup. The one that was backed up may live, be in the trash, or be gone; it is not touched.
+// In place, it gives the instance itself the data of the backup instead; see restore_inplace.go.
 type Restore struct {
 	On
 	Backup  string `json:"backup,omitempty" description:"A backup's id; default: the newest good one"`
 	As      string `json:"as,omitempty" description:"Name of the new database; default: the name with -restored"`
 	Version string `json:"version,omitempty" description:"The same version as that of the backup, or a later one; default: the same"`
 	Size    string `json:"size,omitempty" description:"A size class; default: that of the backup"`
+	InPlace bool   `json:"in_place,omitempty" description:"Put the backup in the place of what the database holds now, which can be undone for a while"`
+	Confirm string `json:"confirm,omitempty" description:"The database's name, typed, for a restore in place"`
+
+	approved bool // by somebody else
 }
 
 func (Restore) action() string { return "restore" }
@@ -43,6 +48,12 @@ func (c Restore) prepare(s *Service, actor Actor) (decision, error) {
 	}
 	if !s.backups.On {
 		return nil, noStore()
+	}
+	if c.InPlace {
+		return c.replacement()
+	}
+	if c.Confirm != "" {
+		return nil, invalid("confirm", "A restore into a new database needs no confirmation. If %s itself shall get the data of the backup, say in_place, too.", clip(c.Database))
 	}
 	if c.As != "" {
 		if err := CheckName(c.As); err != nil {

@@ -53,7 +53,7 @@ func superfluous(keep policy.Keep, loc *time.Location, list []keptBackup) (out [
 }
 
 // backupInUse is of a backup that is being restored or verified, or that somebody has a link to: it stays until they are done.
-const backupInUse = `(exists (select from operations o where o.finished_at is null and o.kind in ('restore', 'verify') and o.args->>'backup_id' = b.id)
+const backupInUse = `(exists (select from operations o where o.finished_at is null and o.kind in ('restore', 'restore_in_place', 'verify') and o.args->>'backup_id' = b.id)
 	or exists (select from links l where l.backup_id = b.id and l.done_at is null and l.revoked_at is null and l.expires_at > now()))`
 
 // ExpireBackups takes the backups out of the catalogue that no rule keeps. Their objects are still in the store; LeavingBackups lists

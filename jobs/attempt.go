@@ -48,6 +48,7 @@ type attempt struct {
 	backup   *backup
 	verify   *verification
 	keys     *crypt.Keyring // in place of the site's own
+	exchange *exchange
 }
 
 // step is a part of an operation that people see.
@@ -116,9 +117,9 @@ func (a *attempt) tenant() engine.Tenant {
 
 // spec is the instance as it is to run.
 func (a *attempt) spec() (Spec, error) {
-	recipe, err := a.engine.Recipe(engine.Input{InstanceID: a.instance.ID, Version: a.version, Size: a.size, Settings: a.instance.Settings, InitUntil: a.initUntil})
+	recipe, err := a.recipe(a.initUntil)
 	if err != nil {
-		return Spec{}, fmt.Errorf("write the recipe: %w", err)
+		return Spec{}, err
 	}
 	secret, err := a.engine.SecretFile(a.secrets)
 	if err != nil {

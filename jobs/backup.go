@@ -57,6 +57,7 @@ type backup struct {
 	id       string
 	manifest core.Manifest
 	text     []byte // of the manifest, once it is in the store and everything was read back
+	beside   bool   // what is backed up is a server that runs for this operation
 }
 
 // needStore refuses work on backups where this worker has no place for them, although the portal thinks that there is one.
@@ -115,8 +116,10 @@ func (a *attempt) tools(image string) engine.RunTool {
 }
 
 func (b *backup) write(ctx context.Context) (string, error) {
-	if err := b.Runtime.Sweep(ctx, b.attempt.steps.operationID); err != nil {
-		return "", err
+	if !b.beside {
+		if err := b.Runtime.Sweep(ctx, b.attempt.steps.operationID); err != nil {
+			return "", err
+		}
 	}
 	b.manifest = core.Manifest{Format: core.ManifestFormat, BackupID: b.id, StartedAt: b.Now().UTC(), Instance: core.ManifestOf(b.instance), Packing: core.Packing}
 	dump, err := b.engine.Dump(ctx, b.server, b.secrets, b.tools(b.instance.Image))

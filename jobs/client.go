@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +24,7 @@ const managersQueue = "managers"
 // nodeQueue holds the work that must be done on one node, by its local engine.
 func nodeQueue(nodeID string) string { return "node-" + nodeID }
 
-// backupQueue holds the backups of the instances on a node: its engine has their images.
+// backupQueue holds the backups of the instances on a node, and what fills their volumes: its engine has their images.
 func backupQueue(nodeID string) string { return "backup-" + nodeID }
 
 // verifyQueue holds verifications, which take as much as a database does. Managers serve it.
@@ -76,10 +77,13 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 	return err
 }
 
+// onNode are the kinds of work that begin on the node of the instance.
+var onNode = []string{"backup", "restore_in_place", "undo"}
+
 // queueFor is where a job belongs, when that is not the default of its kind.
 func queueFor(job core.Job) string {
 	switch {
-	case job.Kind == "backup" && job.NodeID != "":
+	case slices.Contains(onNode, job.Kind) && job.NodeID != "":
 		return backupQueue(job.NodeID)
 	case job.Kind == "verify":
 		return verifyQueue
@@ -156,6 +160,8 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
+	river.AddWorker(workers, &keptWorker{Options: o})
+	river.AddWorker(workers, &removeKeptWorker{Options: o})
 	river.AddWorker(workers, &forgetWorker{service: o.Service})
 	client, err := river.NewClient(riverpgxv5.New(o.DB), riverConfig(o, clientID, queues, workers))
 	if err != nil {
@@ -178,6 +184,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, forgetArgs{}),
 			every(time.Minute, purgeArgs{}),
 			every(behindPause, behindArgs{}),
+			every(time.Minute, keptArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
 			every(schedulePause, scheduleArgs{}),

@@ -36,6 +36,8 @@ type plan struct {
 	tries int
 	// away says that the instance itself is not touched, and may be gone.
 	away bool
+	// after is the number of the last step of the job that has handed the operation over to this one; zero: it is the first.
+	after int
 	// steps are what is done, in this order. Each is idempotent and finds what an earlier attempt left.
 	steps func(context.Context, *attempt) ([]step, error)
 	// undo puts back what a failed operation has changed outside the catalogue. May be nil. It is repeated until it works.
@@ -67,6 +69,10 @@ var plans = map[string]plan{
 
 	"backup": backupPlan,
 	"verify": verifyPlan,
+
+	"restore_in_place": inPlacePlan,
+	"undo":             undoPlan,
+	actionExchange:     exchangePlan,
 }
 
 // undoLimit is how long an attempt to undo may take.
@@ -100,6 +106,7 @@ func (w *operationWorker) Work(ctx context.Context, job *river.Job[operationArgs
 	if a == nil {
 		return interrupted(ctx, err)
 	}
+	a.steps.seq = p.after
 	if err == nil {
 		err = w.do(ctx, p, a)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -28,6 +29,10 @@ type Runtime interface {
 	// RemoveVolume removes the instance's volume from the node that this process is on. It refuses a volume without our label
 	// for that instance. Absent is success.
 	RemoveVolume(ctx context.Context, instanceID string) error
+	// RemoveGeneration removes the volume of one generation of an instance from the node that this process is on, and what is left there of
+	// containers that used it. It refuses a volume without our label for that instance, and waits while a server runs on it, for as long as
+	// ctx allows. Absent is success.
+	RemoveGeneration(ctx context.Context, instanceID string, generation int) error
 	// List tells of everything in the cluster that bears an instance's label, and which nodes take tasks.
 	List(ctx context.Context) (core.Cluster, error)
 	// Volumes lists the volumes with an instance's label on the node that this process is on.
@@ -41,7 +46,10 @@ type Runtime interface {
 	// Scratch runs a server on this node that is no instance: it is not published beyond the node, and nothing starts it again. It
 	// gives the port on the loopback interface, and does not wait for the server.
 	Scratch(ctx context.Context, s ScratchSpec) (port int, err error)
-	// Sweep removes tools and scratch servers of an operation from this node, with their volumes. Absent is success.
+	// Retire stops the scratch servers of an operation on this node as an instance's would be stopped, and removes them. clean says that each
+	// has ended by itself, and in good order, within the time that it was given. Absent is success, and clean.
+	Retire(ctx context.Context, operationID string, grace time.Duration) (clean bool, err error)
+	// Sweep removes tools and scratch servers of an operation from this node, with their volumes that have no name. Absent is success.
 	Sweep(ctx context.Context, operationID string) error
 	// Leftovers lists the operations that tools and scratch servers on this node are of.
 	Leftovers(ctx context.Context) (operationIDs []string, err error)
@@ -63,6 +71,10 @@ type ScratchSpec struct {
 	Size        engine.Size
 	Recipe      engine.Recipe
 	Secret      []byte
+	// InstanceID and Generation name a volume of an instance for its data, which stays when the server goes, and is made and labelled as
+	// Ensure would. Zero: a volume without a name, which goes with the server.
+	InstanceID string
+	Generation int
 }
 
 // Node is a machine of the cluster. CPU counts cores, memory is in bytes; the free amounts are what no service has reserved.

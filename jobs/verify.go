@@ -72,8 +72,7 @@ func (v *verification) start(ctx context.Context) (string, error) {
 	if err := v.authorise(ctx); err != nil {
 		return "", err
 	}
-	const host = "127.0.0.1"
-	cert, key, err := v.authority.Issue(v.Now(), host, "mydb-"+v.attempt.steps.operationID)
+	cert, key, err := v.authority.Issue(v.Now(), scratchHost, "mydb-"+v.attempt.steps.operationID)
 	if err != nil {
 		return "", err
 	}
@@ -92,8 +91,8 @@ func (v *verification) start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v.scratch = engine.Server{Host: host, Port: port, CA: v.authority.Pool(), PEM: v.authority.Certificate()}
-	return "", v.await(ctx)
+	v.scratch = engine.Server{Host: scratchHost, Port: port, CA: v.authority.Pool(), PEM: v.authority.Certificate()}
+	return "", v.answers(ctx, v.scratch, v.secrets.Admin, scratchStart)
 }
 
 // authorise finds the authority whose certificate the throw-away server has.
@@ -102,27 +101,6 @@ func (v *verification) authorise(ctx context.Context) (err error) {
 		v.authority, err = v.Service.Authority(ctx)
 	}
 	return err
-}
-
-// scratchStart is within what time a throw-away server has to answer.
-const scratchStart = 5 * time.Minute
-
-func (v *verification) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, scratchStart)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := v.engine.Ping(ctx, v.scratch, v.secrets.Admin)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the throw-away server did not answer: %w", err)
-		case <-tick.C:
-		}
-	}
 }
 
 func (v *verification) restore(ctx context.Context) (string, error) {

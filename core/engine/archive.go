@@ -19,10 +19,28 @@ type Archiver interface {
 	// LockAccounts keeps all accounts but MyDB's own and the one that is named from logging in, and gives their names: on a copy, nobody
 	// has been let in yet. Their rights stay, and Grant lets them in again.
 	LockAccounts(ctx context.Context, s Server, secrets Secrets, except string) ([]string, error)
+	// Accounts gives the accounts of people on a server, MyDB's own left out, with what the server keeps in the place of their passwords. An
+	// engine that tells nobody gives them without.
+	Accounts(ctx context.Context, s Server, secrets Secrets) ([]Account, error)
+	// PutAccounts gives accounts the passwords that they have on another server, and lets them log in. One that is not there is made, with no
+	// rights. An engine whose Accounts come without verifiers refuses.
+	PutAccounts(ctx context.Context, s Server, secrets Secrets, accounts []Account) error
 	// Contents counts every table of every database, without MyDB's own. Tables of at most checksumBelow bytes get a checksum of all
 	// that is in them, which does not depend on the order of the rows.
 	Contents(ctx context.Context, s Server, secrets Secrets, checksumBelow int64) (Contents, error)
 }
+
+// Account is an account of somebody on a server.
+type Account struct {
+	Username string
+	// Verifier is what the server keeps in the place of the password, in words of the engine; empty: none, or not known. A weak password can
+	// be guessed from it.
+	Verifier string
+	Old      bool // the verifier is of a form that lets nobody in any more
+}
+
+// String keeps the verifier out of messages.
+func (a Account) String() string { return a.Username }
 
 // Dump is a backup that is being made. The parts are written one after the other; Contents is asked after the last.
 type Dump interface {

@@ -32,7 +32,15 @@ type Policy struct {
 	Delete  Delete   `yaml:"delete"`
 	Backup  Backup   `yaml:"backup"`
 	Links   Links    `yaml:"links"`
+	// Approve lists what an administrator has to approve on this site, beside deletions: words of Approvable.
+	Approve []string `yaml:"approve"`
 }
+
+// Approvable are the words that Approve may list.
+var Approvable = []string{"restore_in_place"}
+
+// NeedsApproval reports whether somebody else has to approve an action first.
+func (p Policy) NeedsApproval(action string) bool { return slices.Contains(p.Approve, action) }
 
 // Expiry is for how long databases live when nothing is said, and for how long at most. Zero: without an end.
 type Expiry struct {
@@ -140,6 +148,11 @@ func (p Policy) check(c engine.Catalogue) error {
 	for _, size := range p.Delete.Sizes {
 		if !slices.Contains(c.SizeNames(), size) {
 			errs = append(errs, fmt.Errorf("policy.delete.sizes: there is no size %q; there is: %s", size, strings.Join(c.SizeNames(), ", ")))
+		}
+	}
+	for _, action := range p.Approve {
+		if !slices.Contains(Approvable, action) {
+			errs = append(errs, fmt.Errorf("policy.approve: nothing is called %q; there is: %s", action, strings.Join(Approvable, ", ")))
 		}
 	}
 	return errors.Join(errs...)

@@ -51,6 +51,7 @@ func TestReadRefuses(t *testing.T) {
 		"policy: { expiry: { default: soon } }":              `"soon" is not a number of days`,
 		"policy: { delete: { sizes: [tiny] } }":              "there is no size \"tiny\"",
 		"policy: { exipry: {} }":                             "exipry",
+		"policy: { approve: [everything] }":                  "there is: restore_in_place",
 		"quotas: { person: { databases: -1 } }":              "quotas.person",
 		"quotas: { people: { ada: { cpu: -1 } } }":           "quotas.people.ada",
 		"quotas: { everybody: {} }":                          "everybody",

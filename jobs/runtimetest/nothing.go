@@ -74,6 +74,9 @@ func (n *Nothing) RemoveVolume(_ context.Context, instanceID string) error {
 	return nil
 }
 
+// RemoveGeneration implements jobs.Runtime. There is one volume for all generations, and it stays.
+func (*Nothing) RemoveGeneration(context.Context, string, int) error { return nil }
+
 // List implements jobs.Runtime.
 func (n *Nothing) List(context.Context) (core.Cluster, error) {
 	n.mu.Lock()
@@ -111,6 +114,9 @@ func (*Nothing) Tool(context.Context, jobs.ToolSpec) error {
 func (*Nothing) Scratch(context.Context, jobs.ScratchSpec) (int, error) {
 	return 0, errors.New("nowhere has no servers")
 }
+
+// Retire implements jobs.Runtime.
+func (*Nothing) Retire(context.Context, string, time.Duration) (bool, error) { return true, nil }
 
 // Sweep implements jobs.Runtime.
 func (*Nothing) Sweep(context.Context, string) error { return nil }

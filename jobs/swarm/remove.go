@@ -131,6 +131,53 @@ func (r *Runtime) RemoveVolume(ctx context.Context, instanceID string) error {
 	return nil
 }
 
+// RemoveGeneration implements jobs.Runtime. The cluster remembers an instance's last tasks, and so their containers: those that have ended
+// and used the volume go first, for it could not go with them.
+func (r *Runtime) RemoveGeneration(ctx context.Context, instanceID string, generation int) error {
+	name := VolumeName(instanceID, generation)
+	have, err := r.docker.VolumeInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return failed("inspect volume "+name, err)
+	}
+	if have.Labels[LabelInstance] != instanceID {
+		return foreign("volume", name)
+	}
+	err = poll(ctx, func() (bool, error) {
+		if err := r.removeEnded(ctx, instanceID, name); err != nil {
+			return false, err
+		}
+		switch err := r.docker.VolumeRemove(ctx, name, false); {
+		case err == nil, errdefs.IsNotFound(err):
+			return true, nil
+		case ctx.Err() == nil && inUse(err):
+			return false, nil
+		default:
+			return false, err
+		}
+	})
+	return failed("remove volume "+name, err)
+}
+
+// removeEnded removes the containers of an instance's tasks that have ended and used a volume.
+func (r *Runtime) removeEnded(ctx context.Context, instanceID, volumeName string) error {
+	list, err := r.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(
+		filters.Arg("volume", volumeName), filters.Arg("label", LabelInstance+"="+instanceID), filters.Arg("status", "created"),
+		filters.Arg("status", "exited"), filters.Arg("status", "dead"))})
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		err := r.docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{})
+		if err != nil && !errdefs.IsNotFound(err) && !mentions(err.Error(), "already in progress") {
+			return err
+		}
+	}
+	return nil
+}
+
 // volumes finds an instance's volumes on this node by label, and those that bear its name without the label.
 func (r *Runtime) volumes(ctx context.Context, instanceID string) ([]*volume.Volume, error) {
 	prefix := VolumeName(instanceID, 0)

@@ -9,7 +9,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/go-connections/nat"
@@ -18,7 +20,7 @@ import (
 	"github.com/mydb-project/mydb/jobs"
 )
 
-// Scratch implements jobs.Runtime. The data is in a volume without a name, which goes with the container.
+// Scratch implements jobs.Runtime. A volume without a name goes with the container.
 func (r *Runtime) Scratch(ctx context.Context, s jobs.ScratchSpec) (port int, err error) {
 	config, host := r.scratchContainer(s)
 	id, err := r.createContainer(ctx, config, host)
@@ -54,12 +56,47 @@ func (r *Runtime) scratchContainer(s jobs.ScratchSpec) (*container.Config, *cont
 		LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logMaxSize, "max-file": "1"}},
 		Resources:    container.Resources{Memory: int64(s.Size.Memory), NanoCPUs: nanoCPUs(s.Size.CPU)},
 		Tmpfs:        map[string]string{},
-		Mounts:       []mount.Mount{{Type: mount.TypeVolume, Target: s.Recipe.DataPath}},
+		Mounts:       []mount.Mount{r.scratchVolume(s)},
 	}
 	for _, t := range s.Recipe.Tmpfs {
 		host.Tmpfs[t.Path] = fmt.Sprintf("size=%d,mode=%o", t.Size, t.Mode)
 	}
 	return config, host
+}
+
+// scratchVolume is where a throw-away server has its data.
+func (r *Runtime) scratchVolume(s jobs.ScratchSpec) mount.Mount {
+	m := mount.Mount{Type: mount.TypeVolume, Target: s.Recipe.DataPath}
+	if s.InstanceID != "" {
+		m.Source = VolumeName(s.InstanceID, s.Generation)
+		m.VolumeOptions = &mount.VolumeOptions{Labels: r.labelsFor(jobs.Spec{InstanceID: s.InstanceID, Engine: s.Engine})}
+	}
+	return m
+}
+
+// Retire implements jobs.Runtime.
+func (r *Runtime) Retire(ctx context.Context, operationID string, grace time.Duration) (clean bool, err error) {
+	list, err := r.operationContainers(ctx, operationID)
+	if err != nil {
+		return false, err
+	}
+	clean = true
+	seconds := int(grace.Seconds())
+	for _, c := range list {
+		err := r.docker.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: &seconds})
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return false, failed("stop a throw-away server", err)
+		}
+		ended, err := r.docker.ContainerInspect(ctx, c.ID)
+		if err != nil && !errdefs.IsNotFound(err) {
+			return false, failed("look how a throw-away server has ended", err)
+		}
+		clean = clean && err == nil && ended.State != nil && ended.State.ExitCode == 0
+	}
+	return clean, r.Sweep(ctx, operationID)
 }
 
 // scratchFiles is an archive of what a service gets as configs and secret.

@@ -256,10 +256,9 @@ func (s *stderrTail) text(t engine.Tool) string {
 
 // Sweep implements jobs.Runtime.
 func (r *Runtime) Sweep(ctx context.Context, operationID string) error {
-	mine := filters.NewArgs(filters.Arg("label", labelOperation+"="+operationID))
-	list, err := r.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
+	list, err := r.operationContainers(ctx, operationID)
 	if err != nil {
-		return failed("list what an operation has left", err)
+		return err
 	}
 	for _, c := range list {
 		err := r.docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -268,6 +267,12 @@ func (r *Runtime) Sweep(ctx context.Context, operationID string) error {
 		}
 	}
 	return nil
+}
+
+func (r *Runtime) operationContainers(ctx context.Context, operationID string) ([]container.Summary, error) {
+	mine := filters.NewArgs(filters.Arg("label", labelOperation+"="+operationID))
+	list, err := r.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
+	return list, failed("list what an operation has left", err)
 }
 
 // Leftovers implements jobs.Runtime.
