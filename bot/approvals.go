@@ -34,7 +34,7 @@ func (c conversation) approvals(ctx context.Context) (Answer, error) {
 	}
 	return Answer{Text: table(func(row func(...string)) {
 		for _, a := range list {
-			row(a.ID, a.Action+" "+a.Database, "asked by "+a.RequestedBy, "owner "+a.Owner, a.Reason)
+			row(a.ID, core.ActionWords(a.Action)+" "+a.Database, "asked by "+a.RequestedBy, "owner "+a.Owner, a.Reason)
 		}
 	}) + "\nAdministrators answer with: approve <id>, or deny <id> \"reason\""}, nil
 }
@@ -52,9 +52,9 @@ func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) 
 	}
 	a := receipt.Approval
 	if !approve {
-		return Answer{Name: a.Database, Text: fmt.Sprintf("Denied: %s %s. %s is told why.", a.Action, a.Database, a.RequestedBy)}, nil
+		return Answer{Name: a.Database, Text: fmt.Sprintf("Denied: %s %s. %s is told why.", core.ActionWords(a.Action), a.Database, a.RequestedBy)}, nil
 	}
-	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", a.Action, a.Database, a.RequestedBy)}, nil
+	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", core.ActionWords(a.Action), a.Database, a.RequestedBy)}, nil
 }
 
 // mayDecideHere sends those to the portal who decide what needs a fresh login.
@@ -84,5 +84,5 @@ func (c conversation) withdraw(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Text: fmt.Sprintf("Taken back: %s %s. Nothing was done.", receipt.Approval.Action, receipt.Approval.Database), Name: receipt.Database.Name}, nil
+	return Answer{Text: fmt.Sprintf("Taken back: %s %s. Nothing was done.", core.ActionWords(receipt.Approval.Action), receipt.Approval.Database), Name: receipt.Database.Name}, nil
 }

@@ -136,13 +136,18 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		}}, Example: "transfer genomes to grace"},
 		{Name: "backup", Summary: "Makes a backup of a database now.", Params: []Param{database}, Example: "backup genomes"},
 		{Name: "backups", Summary: "Shows the backups of a database.", Params: []Param{database}, Example: "backups genomes"},
-		{Name: "restore", Summary: "Makes a new database of a backup; the old one is not touched.", Params: []Param{database, {
+		{Name: "restore", Summary: "Makes a new database of a backup, or restores one in place.", Params: []Param{database, {
 			Name: "from", Kind: KindWord, Default: "the newest good one", Help: "A backup's id, as backups shows it.", Example: "d0c1u2v3w4x5y6z7a8b9",
 		}, {
 			Name: "as", Kind: KindName, Default: "the name with -restored", Help: "The name of the new database.", Example: "genomes-may",
 		}, {
 			Name: "version", Kind: KindWord, Default: "that of the backup", Help: "The same or a later version of the engine.", Example: "17",
+		}, {
+			Name: "in_place", Kind: KindFlag, Default: "no", Help: "Replace what the database holds now, which undo takes back.", Example: "yes",
+		}, {
+			Name: "confirm", Kind: KindWord, Help: "The database's name once more, for in_place=yes.", Example: "genomes",
 		}}, Example: "restore genomes as=genomes-may"},
+		{Name: "undo", Summary: "Takes the last restore in place back, or the last undo.", Params: []Param{database}, Example: "undo genomes"},
 		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
 		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
 		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},

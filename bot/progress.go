@@ -14,7 +14,9 @@ type verb struct {
 }
 
 var verbs = map[string]verb{
-	"create": {doing: "Creating %s", done: "%s is ready", failed: "%s could not be created"},
+	"create":           {doing: "Creating %s", done: "%s is ready", failed: "%s could not be created"},
+	"restore_in_place": {doing: "Restoring %s in place", done: "%s holds the data of the backup", failed: "%s could not be restored in place"},
+	"undo":             {doing: "Undoing the restore of %s", done: "%s holds what it held before", failed: "The restore of %s could not be undone"},
 }
 
 func verbOf(kind string) verb {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,9 @@ type Approval struct {
 	Decision    string     `json:"decision"` // the reason that the decider gave
 	OperationID *string    `json:"operation_id"`
 }
+
+// ActionWords writes an action, such as restore_in_place, for people.
+func ActionWords(action string) string { return strings.ReplaceAll(action, "_", " ") }
 
 // approvalLife is how long an approval waits for a decision.
 const approvalLife = 7 * 24 * time.Hour

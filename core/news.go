@@ -174,8 +174,8 @@ func (NewsApprovalAsked) kind() string { return "approval_asked" }
 
 func (n NewsApprovalAsked) tell(database string) Text {
 	t := Text{
-		Subject: fmt.Sprintf("%s asks for approval: %s %s", n.By, n.Action, database),
-		Lines:   []string{fmt.Sprintf("%s wants to %s the database %s. This needs the approval of an administrator who is not %[1]s.", n.By, n.Action, database)},
+		Subject: fmt.Sprintf("%s asks for approval: %s %s", n.By, ActionWords(n.Action), database),
+		Lines:   []string{fmt.Sprintf("%s wants to %s the database %s. This needs the approval of an administrator who is not %[1]s.", n.By, ActionWords(n.Action), database)},
 		Facts:   []Fact{{"Approval", n.Approval}, {"Decide before", moment(n.ExpiresAt)}},
 		Page:    "/approvals", Link: "Decide",
 	}
@@ -199,16 +199,16 @@ func (n NewsApprovalDecided) tell(database string) Text {
 	t := Text{Link: "Look at " + database}
 	switch {
 	case n.By == "":
-		t.Subject = fmt.Sprintf("Nobody decided: %s %s", n.Action, database)
+		t.Subject = fmt.Sprintf("Nobody decided: %s %s", ActionWords(n.Action), database)
 		t.Lines = []string{"No administrator decided in time, so nothing was done. Ask again if you still want it."}
 	case n.Approved:
-		t.Subject = fmt.Sprintf("Approved: %s %s", n.Action, database)
+		t.Subject = fmt.Sprintf("Approved: %s %s", ActionWords(n.Action), database)
 		t.Lines = []string{fmt.Sprintf("%s has approved it. MyDB carries it out now.", n.By)}
 		if n.Action == "download" {
 			t.Lines = []string{fmt.Sprintf("%s has approved it. The link to the backup waits for you on the page of %s, for as long as that page says.", n.By, database)}
 		}
 	default:
-		t.Subject = fmt.Sprintf("Denied: %s %s", n.Action, database)
+		t.Subject = fmt.Sprintf("Denied: %s %s", ActionWords(n.Action), database)
 		t.Lines = []string{fmt.Sprintf("%s has denied it. Nothing was done.", n.By)}
 	}
 	if n.Reason != "" {

@@ -36,7 +36,7 @@ func (s *Service) takeKept(ctx context.Context, tx pgx.Tx, i Instance) (Kept, er
 		return Kept{}, err
 	}
 	if k == nil {
-		return Kept{}, Errorf(CodeGone, "There is nothing to undo on %s: it was never restored in place, or that was longer than %s ago.", i.Name, inWords(s.deleteGrace))
+		return Kept{}, Errorf(CodeGone, "There is nothing to undo on %s: it was never restored in place, or that was longer than %s ago.", i.Name, s.UndoTime())
 	}
 	_, err = tx.Exec(ctx, "update kept_volumes set remove_at = null where instance_id = $1 and generation = $2", i.ID, k.Generation)
 	if err != nil {
@@ -44,6 +44,9 @@ func (s *Service) takeKept(ctx context.Context, tx pgx.Tx, i Instance) (Kept, er
 	}
 	return *k, nil
 }
+
+// UndoTime is for how long a restore in place can be undone, in words.
+func (s *Service) UndoTime() string { return inWords(s.deleteGrace) }
 
 // inWords writes a time in days, or in hours when it is less than two of them.
 func inWords(d time.Duration) string {

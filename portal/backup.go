@@ -42,8 +42,11 @@ func (s *Server) backupEndpoints() []endpoint {
 		command[core.VerifyBackup](s, post, "/databases/{name}/backups/{id}/verify", "verifyBackup", "Prove a backup",
 			"It is restored into a server that is thrown away afterwards, and every table is counted."),
 		command[core.PinBackup](s, post, "/databases/{name}/backups/{id}/pin", "pinBackup", "Keep a backup whatever the rules say, such as for a paper", "With unpin, the rules count again."),
-		command[core.Restore](s, post, "/databases/{name}/restore", "restoreDatabase", "Make a new database of a backup",
-			"The answer holds the new database; the one that was backed up is not touched, and may be gone. Accounts of colleagues come along without a way to log in, until it is shared with them."),
+		command[core.Restore](s, post, "/databases/{name}/restore", "restoreDatabase", "Make a new database of a backup, or restore one in place",
+			"The answer holds the new database; the one that was backed up is not touched, and may be gone. Accounts of colleagues come along without a way to log in, until it is shared with them. "+
+				"In place, the database itself gets the data of one of its backups, after a backup of what it holds now; address, accounts and passwords stay. If the site's rules ask for an approval, the answer holds that and no operation."),
+		command[core.Undo](s, post, "/databases/{name}/undo", "undoRestore", "Take the last restore in place back, or the last undo",
+			"For as long as undo_until of the database says. What the database holds now is kept in its place."),
 	}
 }
 
@@ -83,9 +86,15 @@ func pinForm(r *http.Request, name string) core.Command {
 	return core.PinBackup{On: core.On{Database: name}, Backup: r.PostForm.Get("backup"), Note: r.PostForm.Get("note"), Unpin: r.PostForm.Get("unpin") != ""}
 }
 
-// restore makes a new database of a backup, and shows that one's page.
+func undoForm(_ *http.Request, name string) core.Command {
+	return core.Undo{On: core.On{Database: name}}
+}
+
+// restore makes a new database of a backup and shows that one's page, or restores in place.
 func (s *Server) restore(w http.ResponseWriter, r *http.Request, c call) error {
-	c.Command = core.Restore{On: core.On{Database: c.item}, Backup: r.PostForm.Get("backup"), As: r.PostForm.Get("as")}
+	c.Command = core.Restore{
+		On: core.On{Database: c.item}, Backup: r.PostForm.Get("backup"), As: r.PostForm.Get("as"), InPlace: r.PostForm.Get("in_place") != "", Confirm: r.PostForm.Get("confirm"),
+	}
 	receipt, problem := s.service.Do(r.Context(), c.Request)
 	if problem == nil {
 		http.Redirect(w, r, "/databases/"+receipt.Database.ID, http.StatusSeeOther)

@@ -102,3 +102,67 @@ func TestBackupHistoryOverTheAPI(t *testing.T) {
 		t.Errorf("%v %q", err, rows)
 	}
 }
+
+// TestRestoreInPlaceByForm needs the name, typed, and shows for how long it can be undone.
+func TestRestoreInPlaceByForm(t *testing.T) {
+	st := newSite(t)
+	st.finish(t, st.create(t, "sam", core.Create{Name: "genomes", Engine: "postgres"}), nil)
+	sam := st.loggedIn(t, "sam")
+	sam.post(t, "/databases/genomes/backup", nil)
+	i, err := st.service.Instance(t.Context(), st.people["sam"], "genomes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := st.backed(t, *i.OperationID)
+	if p := sam.get(t, "/databases/genomes"); !strings.Contains(p.text("#inplace"), "for 7 days") || p.Find("#inplace option").Length() != 1 || p.Find("#undo").Length() != 0 {
+		t.Errorf("the form: %s", p.text("#inplace"))
+	}
+	form := url.Values{"backup": {b.ID}, "in_place": {"yes"}, "confirm": {"genome"}}
+	if p := sam.post(t, "/databases/genomes/restore", form); p.status != http.StatusBadRequest || !strings.Contains(p.text(".trouble"), "type its name") {
+		t.Errorf("a wrong confirmation: %d %s", p.status, p.text(".trouble"))
+	}
+	if p := sam.post(t, "/databases/genomes/undo", nil); p.status != http.StatusGone || !strings.Contains(p.text(".trouble"), "nothing to undo") {
+		t.Errorf("undo of nothing: %d %s", p.status, p.text(".trouble"))
+	}
+	form.Set("confirm", "genomes")
+	if p := sam.post(t, "/databases/genomes/restore", form); p.status != http.StatusOK || !strings.Contains(p.text("h1"), "being restored") || !strings.Contains(p.text("main"), "Working: restore in place") {
+		t.Errorf("restored: %d %s", p.status, p.text("main"))
+	}
+	token := st.token(t, "sam", core.ScopeOperate)
+	if r := st.call(t, token, "POST", "/databases/genomes/undo", nil); r.status != http.StatusConflict {
+		t.Errorf("undo meanwhile: %d %s", r.status, r.raw)
+	}
+	st.exchanged(t, i)
+	if p := sam.get(t, "/databases/genomes"); !strings.Contains(p.text("#undo"), "is kept until") {
+		t.Errorf("after it: %s", p.text("main"))
+	}
+	if r := st.call(t, token, "GET", "/databases/genomes", nil); r.at("undo_until") == nil {
+		t.Errorf("%s", r.raw)
+	}
+	if p := sam.post(t, "/databases/genomes/undo", nil); p.status != http.StatusOK || !strings.Contains(p.text("main"), "Working: undo") {
+		t.Errorf("undo: %d %s", p.status, p.text("main"))
+	}
+}
+
+// exchanged ends a restore in place under way as its workers would.
+func (st *site) exchanged(t *testing.T, i core.Instance) {
+	t.Helper()
+	now, err := st.service.Instance(t.Context(), st.people["sam"], i.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := *now.OperationID
+	err = pgx.BeginFunc(t.Context(), st.pool, func(tx pgx.Tx) error {
+		return st.service.HandOver(t.Context(), tx, op, core.Filled{Receipt: &core.BackupReceipt{OK: true}})
+	})
+	var args core.InPlaceArgs
+	if err == nil {
+		err = st.service.Args(t.Context(), op, &args)
+	}
+	if err == nil {
+		err = pgx.BeginFunc(t.Context(), st.pool, func(tx pgx.Tx) error { return st.service.FinishInPlace(t.Context(), tx, op, i, args, nil) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

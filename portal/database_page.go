@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -21,6 +22,8 @@ type databaseView struct {
 	Backups     []string      // how often they can be made
 	Backed      []core.Backup // the newest backups
 	Links       []core.Link   // the person's own, to backups that wait to be downloaded
+	UndoUntil   *time.Time    // of a restore in place; nil: there is none to undo
+	Grace       string        // for how long one can be undone
 	Pending     *core.Approval
 	Usage       *core.Usage
 	Alarms      []core.Finding
@@ -52,6 +55,16 @@ func (v databaseView) Failed() *core.Explanation {
 func (v databaseView) Manageable() bool {
 	state := v.Database.State
 	return (v.IsOwner || v.IsAdmin) && !v.Busy() && (state == core.StateReady || state == core.StateStopped)
+}
+
+// Restorable are the backups shown that can be restored.
+func (v databaseView) Restorable() (good []core.Backup) {
+	for _, b := range v.Backed {
+		if b.Good() {
+			good = append(good, b)
+		}
+	}
+	return good
 }
 
 // Connectable tells whether a client could connect now.
@@ -102,6 +115,10 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 			return err
 		}
 		v.Links = slices.DeleteFunc(v.Links, func(l core.Link) bool { return l.Kind != core.LinkDownload })
+		if v.UndoUntil, err = s.service.UndoUntil(r.Context(), v.Database); err != nil {
+			return err
+		}
+		v.Grace = s.service.UndoTime()
 	}
 	if v.Manageable() {
 		if v.Accounts, err = s.service.Accesses(r.Context(), c.Actor, v.Database.ID); err != nil {

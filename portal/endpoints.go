@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -130,6 +131,7 @@ type Database struct {
 	Connection             []engine.Snippet `json:"connection" description:"Ways to connect, without the password; empty until it has a host and a port"`
 	CredentialsCollectable bool             `json:"credentials_collectable" description:"Whether the caller may collect the password now"`
 	Usage                  *core.Usage      `json:"usage" description:"Null until it was measured"`
+	UndoUntil              *time.Time       `json:"undo_until" description:"Until when the last restore in place can be undone; null when there is none"`
 }
 
 func (s *Server) apiCreate(w http.ResponseWriter, r *http.Request, c call) error {
@@ -156,6 +158,9 @@ func (s *Server) apiDatabase(w http.ResponseWriter, r *http.Request, c call) err
 		return err
 	}
 	if d.Usage, err = s.service.Usage(r.Context(), i); err != nil {
+		return err
+	}
+	if d.UndoUntil, err = s.service.UndoUntil(r.Context(), i); err != nil {
 		return err
 	}
 	s.writeJSON(w, http.StatusOK, d)

@@ -73,6 +73,7 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/links/{link}", s.linkPage)
 	post("/links/{link}", s.openLink)
 	post("/links/{link}/revoke", s.revokeLink)
+	post("/databases/{name}/undo", s.give(undoForm))
 	post("/databases/{name}/delete", s.give(deleteForm))
 	post("/databases/{name}/undelete", s.give(undeleteForm))
 	page("/approvals", s.approvalsPage)
