@@ -18,8 +18,9 @@ func newGeneration(ctx context.Context, tx pgx.Tx, i Instance, backupID string) 
 	return n, nil
 }
 
-// superfluous is true of a kept volume k whose time is over. Once it is, it stays so.
-const superfluousVolume = "k.remove_at <= now() and k.removed_at is null and i.ended_at is null and i.generation <> k.generation"
+// superfluousVolume is true of a kept volume k whose time is over. While a recovery was not accepted, none is.
+const superfluousVolume = `k.remove_at <= now() and k.removed_at is null and i.ended_at is null and i.generation <> k.generation
+	and not exists (select from recoveries where accepted_at is null)`
 
 // SuperfluousVolumes lists the volumes whose time is over. Those of an instance that ended go with it.
 func (s *Service) SuperfluousVolumes(ctx context.Context) ([]Kept, error) {
