@@ -59,7 +59,7 @@ func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) 
 
 // mayDecideHere sends those to the portal who decide what needs a fresh login.
 func (c conversation) mayDecideHere(ctx context.Context) error {
-	if c.Chat == nil || !c.Actor.IsAdmin() {
+	if c.Chat == nil || !c.service.Decides(c.Actor) {
 		return nil
 	}
 	list, err := c.service.Approvals(ctx, c.Actor, true)

@@ -49,7 +49,7 @@ func (s *Service) Approvals(ctx context.Context, actor Actor, pending bool) ([]A
 		return nil, err
 	}
 	list, err := many[Approval](ctx, s.db, selectApproval+`where ($1 or a.requested_by = $2 or i.owner_id = $2)
-		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`, actor.IsAdmin(), actor.ID, pending)
+		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`, s.decides(actor), actor.ID, pending)
 	if err != nil {
 		return nil, fmt.Errorf("list approvals: %w", err)
 	}

@@ -51,14 +51,15 @@ type approvalRow struct {
 }
 
 func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
-	a, err := d.lock(ctx, tx, req.Actor)
+	a, err := d.lock(ctx, s, tx, req.Actor)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := d.mayDecide(s, a, req.Actor); err != nil {
+	alone, err := d.mayDecide(ctx, s, tx, a, req.Actor)
+	if err != nil {
 		return Receipt{}, err
 	}
-	i, err := s.target(ctx, tx, req.Actor, a.InstanceID)
+	i, err := s.target(ctx, tx, system(nil).Actor, a.InstanceID) // a deputy sees it through the approval alone
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -77,7 +78,7 @@ func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 			operation = &receipt.Operation.ID
 		}
 	}
-	if err := d.settle(ctx, s, tx, req, a, operation); err != nil {
+	if err := d.settle(ctx, s, tx, req, a, operation, alone); err != nil {
 		return Receipt{}, err
 	}
 	decided, err := one[Approval](ctx, tx, selectApproval+"where a.id = $1", a.ID)
@@ -86,34 +87,35 @@ func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 }
 
 // lock finds the approval and keeps others from deciding it meanwhile.
-func (d Decide) lock(ctx context.Context, tx pgx.Tx, actor Actor) (approvalRow, error) {
+func (d Decide) lock(ctx context.Context, s *Service, tx pgx.Tx, actor Actor) (approvalRow, error) {
 	if _, err := tx.Exec(ctx, "select from approvals where id = $1 for update", d.ID); err != nil {
 		return approvalRow{}, fmt.Errorf("lock the approval: %w", err)
 	}
 	a, err := one[approvalRow](ctx, tx, strings.Replace(selectApproval, "from approvals a", ", r.id as requester_id, r.disabled_at is not null as requester_gone, i.phi, a.door, a.args, a.basis from approvals a", 1)+
-		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3)", d.ID, actor.IsAdmin(), actor.ID)
+		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3)", d.ID, s.decides(actor), actor.ID)
 	if notFound(err) {
 		return a, Errorf(CodeNotFound, "There is no approval %q. The list of approvals shows those that wait.", clip(d.ID))
 	}
 	return a, err
 }
 
-func (d Decide) mayDecide(s *Service, a approvalRow, actor Actor) error {
+// mayDecide gives whether the actor decides alone about what they have asked for themselves.
+func (d Decide) mayDecide(ctx context.Context, s *Service, tx pgx.Tx, a approvalRow, actor Actor) (alone bool, err error) {
 	switch {
-	case !actor.IsAdmin():
-		return Errorf(CodeForbidden, "Only administrators approve and deny.")
+	case !s.decides(actor):
+		return false, Errorf(CodeForbidden, "Only administrators approve and deny.")
 	case a.PHI && !s.seesPHI(actor):
-		return Errorf(CodeForbidden, "%s holds health data about persons; on this site, decisions about it are for: %s.", a.Database, strings.Join(s.policy.PHI.Admins, ", "))
-	case a.RequesterID == actor.ID:
-		return Errorf(CodeForbidden, "You asked for this yourself, so another administrator has to decide.")
+		return false, Errorf(CodeForbidden, "%s holds health data about persons; on this site, decisions about it are for: %s.", a.Database, strings.Join(s.policy.PHI.Admins, ", "))
 	case a.State == "expired":
-		return Errorf(CodeGone, "Nobody decided this before %s, so it has expired. %s can ask again.", a.ExpiresAt.Format(time.DateOnly), a.RequestedBy)
+		return false, Errorf(CodeGone, "Nobody decided this before %s, so it has expired. %s can ask again.", a.ExpiresAt.Format(time.DateOnly), a.RequestedBy)
 	case a.State != "pending":
-		return Errorf(CodeBusy, "This was %s already, by %s.", a.State, value(a.DecidedBy))
+		return false, Errorf(CodeBusy, "This was %s already, by %s.", a.State, value(a.DecidedBy))
 	case d.Approve && a.RequesterGone && a.RequesterID != systemPerson:
-		return Errorf(CodeBusy, "%s, who asked for this, may no longer use MyDB. Deny it, or ask for it yourself.", a.RequestedBy)
+		return false, Errorf(CodeBusy, "%s, who asked for this, may no longer use MyDB. Deny it, or ask for it yourself.", a.RequestedBy)
+	case a.RequesterID == actor.ID:
+		return true, s.mayBreakGlass(ctx, tx, d, actor)
 	}
-	return nil
+	return false, nil
 }
 
 // approvables are the actions that somebody may have to approve, each with what makes the command again. It is decided anew, in the
@@ -173,17 +175,20 @@ func noLonger(err error) error {
 }
 
 // settle records the decision and tells the requester.
-func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, a approvalRow, operation *string) error {
+func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, a approvalRow, operation *string, alone bool) error {
 	state := "denied"
 	if d.Approve {
 		state = "approved"
 	}
 	var rows together
-	_, _ = rows.Exec(ctx, "update approvals set state = $2, decided_by = $3, decided_at = now(), decision = $4, operation_id = $5 where id = $1",
-		a.ID, state, req.Actor.ID, d.Reason, operation)
+	_, _ = rows.Exec(ctx, "update approvals set state = $2, decided_by = $3, decided_at = now(), decision = $4, operation_id = $5, alone = $6 where id = $1",
+		a.ID, state, req.Actor.ID, d.Reason, operation, alone)
 	e := req.audit(OutcomeDone)
 	e.InstanceID, e.Subject = a.InstanceID, a.Database
 	e.Data = map[string]any{"approval": a.ID, "action": a.Action, "requested_by": a.RequestedBy, "reason": d.Reason}
+	if alone {
+		e.Action = "approve.break_glass"
+	}
 	if err := writeAudit(ctx, &rows, e); err != nil {
 		return err
 	}
@@ -193,8 +198,12 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 	if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 		return err
 	}
-	news := NewsApprovalDecided{Action: a.Action, Approved: d.Approve, By: req.Actor.Login, Reason: d.Reason}
-	return s.notify(ctx, tx, Notification{News: news, InstanceID: a.InstanceID, Key: a.ID, To: []Audience{ToPerson}, People: []string{a.RequesterID}})
+	news := NewsApprovalDecided{Action: a.Action, Approved: d.Approve, By: req.Actor.Login, Reason: d.Reason, Alone: alone}
+	n := Notification{News: news, InstanceID: a.InstanceID, Key: a.ID, To: []Audience{ToPerson}, People: []string{a.RequesterID}}
+	if alone {
+		n.To = append(n.To, ToOwner, ToAdmins)
+	}
+	return s.notify(ctx, tx, n)
 }
 
 func (d Decide) explain(ctx context.Context, s *Service, err error) error {

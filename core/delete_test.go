@@ -6,12 +6,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // asked makes a ready instance of ada's and asks for its deletion.
-func asked(t *testing.T) (s *core.Service, db core.DB, ada core.Actor, a core.Approval) {
+func asked(t *testing.T) (s *core.Service, db *pgxpool.Pool, ada core.Actor, a core.Approval) {
 	t.Helper()
 	s, pool := coretest.New(t)
 	ada = coretest.Actor(t, s, "ada", false)
@@ -145,5 +148,56 @@ func TestWithdraw(t *testing.T) {
 	}
 	if n, err := s.Waiting(t.Context(), ada); n != 0 || err != nil {
 		t.Errorf("%d wait for a scientist, %v", n, err)
+	}
+}
+
+// A deputy decides like an administrator, and sees what it is about.
+func TestDeputyDecides(t *testing.T) {
+	_, pool, _, a := asked(t)
+	s := coretest.Service(t, pool, core.Options{Policy: policy.Policy{Approvals: policy.Approvals{Deputies: []string{"Dora"}}}})
+	dora, bob := coretest.Actor(t, s, "dora", false), coretest.Actor(t, s, "bob", false)
+	list, err := s.Approvals(t.Context(), dora, true)
+	if err != nil || len(list) != 1 {
+		t.Errorf("a deputy sees %v, %v", list, err)
+	}
+	if _, err := s.Do(t.Context(), request(bob, "", core.Decide{ID: a.ID, Approve: true})); core.CodeOf(err) != core.CodeNotFound {
+		t.Errorf("a stranger: %v", err)
+	}
+	r, err := s.Do(t.Context(), request(dora, "", core.Decide{ID: a.ID, Approve: true}))
+	if err != nil || r.Operation.Kind != "delete" {
+		t.Errorf("a deputy: %+v, %v", r, err)
+	}
+}
+
+// Where nobody else could, the only administrator may approve their own request: if the policy says so, with a reason.
+func TestBreakGlass(t *testing.T) {
+	_, pool, _, a := asked(t)
+	if _, err := pool.Exec(t.Context(), "update people set admin = true where login = 'ada'"); err != nil {
+		t.Fatal(err)
+	}
+	closed := coretest.Service(t, pool, core.Options{})
+	s := coretest.Service(t, pool, core.Options{Policy: policy.Policy{Approvals: policy.Approvals{BreakGlass: true}}})
+	ada := coretest.Actor(t, s, "ada", true)
+	approve := core.Decide{ID: a.ID, Approve: true}
+	if _, err := closed.Do(t.Context(), request(ada, "", approve)); core.CodeOf(err) != core.CodeForbidden {
+		t.Errorf("without the policy: %v", err)
+	}
+	coretest.Actor(t, s, "cleo", true)
+	if _, err := s.Do(t.Context(), request(ada, "", approve)); core.CodeOf(err) != core.CodeForbidden {
+		t.Errorf("while there is another: %v", err)
+	}
+	if _, err := pool.Exec(t.Context(), "update people set disabled_at = now() where login = 'cleo'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Do(t.Context(), request(ada, "", approve)); core.CodeOf(err) != core.CodeInvalid {
+		t.Errorf("without a reason: %v", err)
+	}
+	approve.Reason = "the disk is full tonight"
+	if _, err := s.Do(t.Context(), request(ada, "", approve)); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	var n int
+	if err := pool.QueryRow(t.Context(), "select count(*) from audit where action = 'approve.break_glass' and outcome = 'done'").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d audit entries, %v", n, err)
 	}
 }

@@ -191,6 +191,7 @@ type NewsApprovalDecided struct {
 	Approved bool   `json:"approved"`
 	By       string `json:"by,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	Alone    bool   `json:"alone,omitempty"` // by the one who asked, because the site has nobody else
 }
 
 func (NewsApprovalDecided) kind() string { return "approval_decided" }
@@ -206,6 +207,9 @@ func (n NewsApprovalDecided) tell(database string) Text {
 		t.Lines = []string{fmt.Sprintf("%s has approved it. MyDB carries it out now.", n.By)}
 		if n.Action == "download" {
 			t.Lines = []string{fmt.Sprintf("%s has approved it. The link to the backup waits for you on the page of %s, for as long as that page says.", n.By, database)}
+		}
+		if n.Alone {
+			t.Lines = append(t.Lines, n.By+" asked for it and approved it alone, because nobody else at this site could decide.")
 		}
 	default:
 		t.Subject = fmt.Sprintf("Denied: %s %s", ActionWords(n.Action), database)

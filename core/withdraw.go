@@ -21,7 +21,7 @@ func (c Withdraw) prepare(_ *Service, actor Actor) (decision, error) {
 }
 
 func (c Withdraw) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
-	a, err := Decide{ID: c.ID}.lock(ctx, tx, req.Actor)
+	a, err := Decide{ID: c.ID}.lock(ctx, s, tx, req.Actor)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -65,7 +65,7 @@ func (c Withdraw) explain(_ context.Context, _ *Service, err error) error { retu
 
 // Waiting counts the approvals that the actor could decide now.
 func (s *Service) Waiting(ctx context.Context, actor Actor) (n int, err error) {
-	if !actor.IsAdmin() {
+	if !s.decides(actor) {
 		return 0, nil
 	}
 	err = s.db.QueryRow(ctx, `select count(*) from approvals a join instances i on i.id = a.instance_id

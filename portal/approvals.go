@@ -63,7 +63,7 @@ func (s *Server) showApprovals(w http.ResponseWriter, r *http.Request, c call, s
 	if err != nil {
 		return err
 	}
-	s.render(w, r, status, "approvals", "Approvals", approvalsView{Items: items, IsAdmin: c.Actor.IsAdmin(), Me: c.Actor.Login, Problem: problem})
+	s.render(w, r, status, "approvals", "Approvals", approvalsView{Items: items, IsAdmin: s.service.Decides(c.Actor), Me: c.Actor.Login, Problem: problem})
 	return nil
 }
 

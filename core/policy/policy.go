@@ -34,6 +34,8 @@ type Policy struct {
 	Links   Links    `yaml:"links"`
 	// Approve lists what an administrator has to approve on this site, beside deletions: words of Approvable.
 	Approve []string `yaml:"approve"`
+
+	Approvals Approvals `yaml:"approvals"`
 }
 
 // Approvable are the words that Approve may list.

@@ -1,0 +1,10 @@
+package policy
+
+// Approvals is who decides what somebody else has asked for, beside the administrators.
+type Approvals struct {
+	// Deputies are logins of people who are no administrators, and decide like them.
+	Deputies []string `yaml:"deputies"`
+	// BreakGlass lets the only administrator of a site approve what they have asked for themselves, while nobody else could: with a
+	// reason, which is recorded and told to the owner.
+	BreakGlass bool `yaml:"break_glass"`
+}
