@@ -15,7 +15,9 @@ type Gauges struct {
 	Paused    bool // nothing is healed
 	// Unaccepted says that MyDB was recovered, and nothing is taken away until an administrator accepts that.
 	Unaccepted bool
-	Catalogue  *float64 // how old the newest good backup of MyDB's own database is, in seconds; nil: there is no place for backups
+	Catalogue  *float64   // how old the newest good backup of MyDB's own database is, in seconds; nil: there is no place for backups
+	Store      *StoreLook // nil before the first look
+	Heartbeat  *Heartbeat // nil before the first one
 }
 
 // InstanceCount is how many live instances of an engine are in a state.
@@ -72,6 +74,12 @@ func (s *Service) Gauges(ctx context.Context) (g Gauges, err error) {
 	// The queue's own table: no other place knows what waits in it.
 	if g.Jobs, err = many[JobCount](ctx, s.db, "select state::text, count(*)::int as n from river_job group by 1"); err != nil {
 		return g, fmt.Errorf("count jobs: %w", err)
+	}
+	if g.Store, err = s.storeLook(ctx); err != nil {
+		return g, err
+	}
+	if g.Heartbeat, err = s.heartbeat(ctx); err != nil {
+		return g, err
 	}
 	if s.backups.On {
 		_, age, _, err := s.CatalogueAge(ctx)

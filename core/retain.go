@@ -52,9 +52,15 @@ func superfluous(keep policy.Keep, loc *time.Location, list []keptBackup) (out [
 	return out
 }
 
-// backupInUse is of a backup that is being restored or verified, or that somebody has a link to: it stays until they are done.
-const backupInUse = `(exists (select from operations o where o.finished_at is null and o.kind in ('restore', 'restore_in_place', 'verify') and o.args->>'backup_id' = b.id)
+// backupInUse is a condition on backups b: an operation under way needs it, of whatever kind, one waits for an approval, or somebody has a
+// link to it.
+const backupInUse = `(exists (select from operations o where o.finished_at is null and o.args->>'backup_id' = b.id)
+	or exists (select from approvals a where a.state = 'pending' and a.expires_at > now() and a.about = b.id)
 	or exists (select from links l where l.backup_id = b.id and l.done_at is null and l.revoked_at is null and l.expires_at > now()))`
+
+// backupSucceeded is a condition on backups b: there is a newer good one, and a newer verified one if it was verified itself.
+const backupSucceeded = `exists (select from backups n where n.instance_id = b.instance_id and n.id > b.id and n.state in ('done', 'verified'))
+	and (b.state = 'done' or exists (select from backups n where n.instance_id = b.instance_id and n.id > b.id and n.state = 'verified'))`
 
 // ExpireBackups takes the backups out of the catalogue that no rule keeps. Their objects are still in the store; LeavingBackups lists
 // them. It gives how many.
@@ -62,7 +68,7 @@ func (s *Service) ExpireBackups(ctx context.Context) (expired int, err error) {
 	if still, err := s.StandsStill(ctx); err != nil || still {
 		return 0, err
 	}
-	list, err := many[keptBackup](ctx, s.db, "select b.id, b.instance_id, b.state, b.created_at, b.pinned_at is not null or "+backupInUse+` as held
+	list, err := many[keptBackup](ctx, s.db, `select b.id, b.instance_id, b.state, b.created_at, b.pinned_at is not null or `+backupInUse+` as held
 		from backups b where b.state in ('done', 'verified') order by b.instance_id, b.id desc`)
 	if err != nil {
 		return 0, fmt.Errorf("list the good backups: %w", err)
@@ -92,7 +98,8 @@ func (s *Service) expireBackup(ctx context.Context, b keptBackup) (done bool, er
 		if _, err := tx.Exec(ctx, "select from backups where id = $1 for update", b.ID); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, "update backups b set state = 'expired' where b.id = $1 and b.state = $2 and b.pinned_at is null and not "+backupInUse, b.ID, b.State)
+		tag, err := tx.Exec(ctx, "update backups b set state = 'expired' where b.id = $1 and b.state = $2 and b.pinned_at is null and not "+backupInUse+
+			" and "+backupSucceeded, b.ID, b.State)
 		if done = err == nil && tag.RowsAffected() == 1; !done {
 			return err
 		}
@@ -105,27 +112,4 @@ func (s *Service) expireBackup(ctx context.Context, b keptBackup) (done bool, er
 		return false, fmt.Errorf("expire backup %s: %w", b.ID, err)
 	}
 	return done, nil
-}
-
-// LeavingBackup is a backup that expired, and whose objects are still in the store.
-type LeavingBackup struct{ ID, InstanceID string }
-
-// LeavingBackups lists what has to go out of the store.
-func (s *Service) LeavingBackups(ctx context.Context) ([]LeavingBackup, error) {
-	if still, err := s.StandsStill(ctx); err != nil || still {
-		return nil, err
-	}
-	list, err := many[LeavingBackup](ctx, s.db, "select id, instance_id from backups where state = 'expired' and expired_at is null order by id limit 500")
-	if err != nil {
-		return nil, fmt.Errorf("list the backups that expired: %w", err)
-	}
-	return list, nil
-}
-
-// BackupLeft records that nothing of a backup is in the store any more.
-func (s *Service) BackupLeft(ctx context.Context, id string) error {
-	if _, err := s.db.Exec(ctx, "update backups set expired_at = $2 where id = $1 and state = 'expired'", id, s.now()); err != nil {
-		return fmt.Errorf("record that backup %s has left the store: %w", id, err)
-	}
-	return nil
 }

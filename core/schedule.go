@@ -189,4 +189,4 @@ func (s *Service) verifyForgotten(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) verifies() bool { return s.policy.Backup.Verify == nil || *s.policy.Backup.Verify }
+func (s *Service) verifies() bool { return s.policy.Backup.Verify != policy.VerifyNever }

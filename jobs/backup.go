@@ -323,19 +323,3 @@ func (b *backup) undo(ctx context.Context) error {
 	}
 	return nil
 }
-
-// removeFolder takes a backup out of the store, its manifest first: without it there is no backup.
-func removeFolder(ctx context.Context, s Store, folder string) error {
-	if err := s.Remove(ctx, path.Join(folder, core.ManifestObject)); err != nil {
-		return err
-	}
-	for o, err := range s.List(ctx, folder) {
-		if err == nil {
-			err = s.Remove(ctx, o.Key)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -158,7 +158,11 @@ func retainCatalogue(ctx context.Context, o Options) error {
 	}
 	var errs []error
 	for _, id := range leaving {
-		if err := removeFolder(ctx, o.Store, path.Join(core.CatalogueFolder, id)); err != nil {
+		err := removeFolder(ctx, o.Store, path.Join(core.CatalogueFolder, id))
+		if locked := (*LockedError)(nil); errors.As(err, &locked) {
+			continue // the next round looks again
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("remove the backup %s of MyDB's own database: %w", id, err))
 			continue
 		}

@@ -111,6 +111,14 @@ type Options struct {
 	Now         func() time.Time // default: time.Now
 }
 
+// now is the time, also for those who call a function of this package without having started workers.
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
 // Workers is a running set of workers on one node.
 type Workers struct {
 	client   *river.Client[pgx.Tx]
@@ -157,6 +165,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &retainWorker{Options: o})
 	river.AddWorker(workers, &catalogueWorker{Options: o})
 	river.AddWorker(workers, &adoptionWorker{Options: o})
+	river.AddWorker(workers, &orphansWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -192,6 +201,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(adoptionPause, adoptionArgs{}),
 			every(guardPause, guardArgs{}),
 			every(retainPause, retainArgs{}),
+			every(orphansPause, orphansArgs{}),
 			every(samplePause, sampleArgs{}),
 			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),

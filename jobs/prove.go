@@ -80,14 +80,6 @@ func (p Proof) folders(ctx context.Context) (out []string, err error) {
 	return out, nil
 }
 
-// reservedFolders of the store hold what is no backup of an instance.
-var reservedFolders = []string{"catalogue", "uploads"}
-
-func reservedFolder(key string) bool {
-	first, _, _ := strings.Cut(key, "/")
-	return slices.Contains(reservedFolders, first)
-}
-
 // readManifest reads the manifest of the backup in a folder. Errors: ErrNoObject.
 func readManifest(ctx context.Context, s Store, folder string) (m core.Manifest, err error) {
 	r, err := s.Get(ctx, path.Join(folder, core.ManifestObject))

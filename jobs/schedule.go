@@ -3,8 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -109,17 +107,9 @@ func Retain(ctx context.Context, o Options) error {
 	}
 	var errs []error
 	for _, b := range leaving {
-		if err := removeFolder(ctx, o.Store, path.Join(b.InstanceID, b.ID)); err != nil {
-			errs = append(errs, fmt.Errorf("remove backup %s: %w", b.ID, err))
-			continue
-		}
-		errs = append(errs, o.Service.BackupLeft(ctx, b.ID))
+		errs = append(errs, leave(ctx, o, b))
 	}
-	errs = append(errs, retainCatalogue(ctx, o))
-	now := time.Now()
-	if o.Now != nil {
-		now = o.Now()
-	}
-	_, err = o.Store.Sweep(ctx, now.Add(-uploadLife))
+	errs = append(errs, o.Service.JudgeLeaving(ctx), retainCatalogue(ctx, o))
+	_, err = o.Store.Sweep(ctx, o.now().Add(-uploadLife))
 	return errors.Join(append(errs, err)...)
 }

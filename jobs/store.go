@@ -17,11 +17,11 @@ type Store interface {
 	Put(ctx context.Context, key string, r io.Reader, expected int64) error
 	// Get reads an object from its start. Errors: ErrNoObject. A connection that is cut is taken up again where it was.
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
-	// Head tells of an object. Errors: ErrNoObject.
+	// Head tells of an object, also until when it is locked. Errors: ErrNoObject.
 	Head(ctx context.Context, key string) (Object, error)
 	// List lists the objects below a folder, in the order of their keys.
 	List(ctx context.Context, folder string) iter.Seq2[Object, error]
-	// Remove removes an object. Absent is success.
+	// Remove removes an object. Absent is success. Errors: *LockedError.
 	Remove(ctx context.Context, key string) error
 	// Sweep ends uploads that began before a moment and were never finished, and gives how many.
 	Sweep(ctx context.Context, before time.Time) (int, error)
@@ -36,7 +36,25 @@ type Object struct {
 	Key  string
 	Size int64
 	At   time.Time // last written
+	// Lock is until when the store lets nobody remove it, as far as it tells; zero: it does. Only Head knows it.
+	Lock time.Time
 }
+
+// LockedError says that the store does not let go of an object yet.
+type LockedError struct {
+	Until time.Time // zero: nobody knows
+	Err   error
+}
+
+func (e *LockedError) Error() string {
+	if e.Until.IsZero() {
+		return "the store keeps it locked"
+	}
+	return "the store keeps it locked until " + e.Until.UTC().Format(time.RFC3339)
+}
+
+// Unwrap gives what the store said.
+func (e *LockedError) Unwrap() error { return e.Err }
 
 // ErrNoObject says that a store has nothing under a key.
 var ErrNoObject = core.ErrNoObject

@@ -24,6 +24,7 @@ func (s *Server) endpoints() []endpoint {
 		s.observeEndpoints(),
 		s.recoveryEndpoints(),
 		s.announceEndpoints(),
+		s.storeEndpoints(),
 	)
 }
 

@@ -25,13 +25,21 @@ var (
 	findingsDesc    = prometheus.NewDesc("mydb_findings", "Findings that are open, by kind and severity.", []string{"kind", "severity"}, nil)
 	jobsDesc        = prometheus.NewDesc("mydb_jobs", "Jobs in the queue, by state.", []string{"state"}, nil)
 	catalogueDesc   = prometheus.NewDesc("mydb_catalogue_backup_age_seconds", "Age of the newest good backup of MyDB's own database.", nil, nil)
+	orphansDesc     = prometheus.NewDesc("mydb_store_orphans", "Places in the store of backups that belong to no backup, as of the newest look.", nil, nil)
+	orphanBytesDesc = prometheus.NewDesc("mydb_store_orphan_bytes", "Bytes in these places.", nil, nil)
+	lookAgeDesc     = prometheus.NewDesc("mydb_store_look_age_seconds", "Since the newest look at everything in the store of backups.", nil, nil)
+	heartbeatDesc   = prometheus.NewDesc("mydb_heartbeat_age_seconds", "Since the guard of backups has reached its heartbeat URL; absent while it never has.", nil, nil)
+	heartbeatUpDesc = prometheus.NewDesc("mydb_heartbeat_up", "Whether the newest attempt at the heartbeat URL arrived.", nil, nil)
 	pausedDesc      = prometheus.NewDesc("mydb_site_paused", "1 while nothing is healed: the site is paused, or was recovered and nobody has accepted that.", nil, nil)
 	unacceptedDesc  = prometheus.NewDesc("mydb_recovery_unaccepted", "1 while nothing is removed or stopped by itself, because MyDB was recovered and nobody has accepted that.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (siteMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, backupAgeDesc, findingsDesc, jobsDesc, catalogueDesc, pausedDesc, unacceptedDesc} {
+	for _, d := range []*prometheus.Desc{
+		instancesDesc, instanceUpDesc, bytesDesc, connectionsDesc, backupAgeDesc, findingsDesc, jobsDesc, catalogueDesc, pausedDesc, unacceptedDesc,
+		orphansDesc, orphanBytesDesc, lookAgeDesc, heartbeatDesc, heartbeatUpDesc,
+	} {
 		c <- d
 	}
 }
@@ -74,6 +82,17 @@ func (m siteMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 	show(pausedDesc, truth(g.Paused))
 	show(unacceptedDesc, truth(g.Unaccepted))
+	if x := g.Store; x != nil {
+		show(orphansDesc, float64(x.Orphans))
+		show(orphanBytesDesc, float64(x.Bytes))
+		show(lookAgeDesc, time.Since(x.At).Seconds())
+	}
+	if x := g.Heartbeat; x != nil {
+		show(heartbeatUpDesc, truth(x.Problem == ""))
+		if x.SentAt != nil {
+			show(heartbeatDesc, time.Since(*x.SentAt).Seconds())
+		}
+	}
 }
 
 func truth(b bool) float64 {

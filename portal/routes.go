@@ -87,6 +87,8 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/findings", s.findingsPage)
 	page("/recovery", s.recoveryPage)
 	post("/recovery/accept", s.acceptRecovery)
+	page("/store/orphans", s.orphansPage)
+	page("/store/orphans.csv", s.orphansCSV)
 	post("/site/pause", s.pauseForm(true))
 	post("/site/resume", s.pauseForm(false))
 	page("/account", s.accountPage)

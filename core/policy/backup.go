@@ -3,8 +3,11 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Backup is how backups are made and for how long they are kept.
@@ -13,16 +16,49 @@ type Backup struct {
 	Timezone string `yaml:"timezone"`
 	// Window is when scheduled backups of databases begin that have no window of their own, such as 01:00-05:00.
 	Window string `yaml:"window"`
-	// AtOnce is how many scheduled backups are under way at the same moment in the whole site.
-	AtOnce int `yaml:"at_once"`
+	// AtOnce is how many scheduled backups are under way at the same moment in the whole site, and AtOncePerNode on each of its machines.
+	AtOnce        int `yaml:"at_once"`
+	AtOncePerNode int `yaml:"at_once_per_node"`
 	// Escrow lists public keys of age that open backups, too. Their private keys are kept offline.
 	Escrow []string `yaml:"escrow"`
-	// Verify is whether each backup is restored and counted after it was made; default: yes.
-	Verify *bool `yaml:"verify"`
-	Keep   Keep  `yaml:"keep"`
+	// Verify is which backups are restored and counted; default: each.
+	Verify Verify `yaml:"verify"`
+	// VerifyAtOnce is how many are at the same moment in the whole site, and VerifyAtOncePerNode on each machine.
+	VerifyAtOnce        int `yaml:"verify_at_once"`
+	VerifyAtOncePerNode int `yaml:"verify_at_once_per_node"`
+	// VerifyWithin is after how long without a verified backup a database is reported.
+	VerifyWithin Span `yaml:"verify_within"`
+	// Heartbeat is an address that is called while the backups are well. It is a secret.
+	Heartbeat string `yaml:"heartbeat"`
+	Keep      Keep   `yaml:"keep"`
 	// CatalogueEvery is how often MyDB's own database is backed up, such as 1h, and CatalogueKeep how many of those backups are kept.
 	CatalogueEvery time.Duration `yaml:"catalogue_every"`
 	CatalogueKeep  Keep          `yaml:"catalogue_keep"`
+}
+
+// Verify is which backups are verified.
+type Verify string
+
+// Each backup after it was made; or, in rotation, the newest of a database that is not, once in a day or week; or none.
+const (
+	VerifyEach   Verify = "each"
+	VerifyDaily  Verify = "daily"
+	VerifyWeekly Verify = "weekly"
+	VerifyNever  Verify = "never"
+)
+
+// UnmarshalYAML also takes true for each and false for never.
+func (v *Verify) UnmarshalYAML(node *yaml.Node) error {
+	switch *v = Verify(node.Value); *v {
+	case "true", "yes":
+		*v = VerifyEach
+	case "false", "no":
+		*v = VerifyNever
+	case VerifyEach, VerifyDaily, VerifyWeekly, VerifyNever:
+	default:
+		return fmt.Errorf("line %d: policy.backup.verify is each, daily, weekly or never, not %q", node.Line, node.Value)
+	}
+	return nil
 }
 
 // Keep is how many backups are kept: the newest ones, and the newest of each of the last days, weeks, months and years that have one.
@@ -51,9 +87,20 @@ func (b *Backup) fill() {
 	if b.AtOnce == 0 {
 		b.AtOnce = 4
 	}
-	if b.Verify == nil {
-		yes := true
-		b.Verify = &yes
+	if b.AtOncePerNode == 0 {
+		b.AtOncePerNode = 2
+	}
+	if b.Verify == "" {
+		b.Verify = VerifyEach
+	}
+	if b.VerifyAtOnce == 0 {
+		b.VerifyAtOnce = 2
+	}
+	if b.VerifyAtOncePerNode == 0 {
+		b.VerifyAtOncePerNode = 1
+	}
+	if b.VerifyWithin == 0 {
+		b.VerifyWithin = Span(35 * 24 * time.Hour)
 	}
 	if b.Keep == (Keep{}) {
 		b.Keep = Keep{Last: 3, Daily: 7, Weekly: 4, Monthly: 6}
@@ -83,8 +130,13 @@ func (b Backup) check() error {
 	if _, _, err := ParseWindow(b.Window); b.Window != "" && err != nil {
 		errs = append(errs, fmt.Errorf("policy.backup.window: %w", err))
 	}
-	if b.AtOnce < 0 || b.AtOnce > 1000 {
-		errs = append(errs, errors.New("policy.backup.at_once: write 1 to 1000"))
+	for name, n := range map[string]int{"at_once": b.AtOnce, "at_once_per_node": b.AtOncePerNode, "verify_at_once": b.VerifyAtOnce, "verify_at_once_per_node": b.VerifyAtOncePerNode} {
+		if n < 0 || n > 1000 {
+			errs = append(errs, fmt.Errorf("policy.backup.%s: write 1 to 1000", name))
+		}
+	}
+	if u, err := url.Parse(b.Heartbeat); b.Heartbeat != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, errors.New("policy.backup.heartbeat (its value is a secret) is no address such as https://hc.example.org/ping/1234"))
 	}
 	for name, k := range map[string]Keep{"keep": b.Keep, "catalogue_keep": b.CatalogueKeep} {
 		if min(k.Last, k.Daily, k.Weekly, k.Monthly, k.Yearly) < 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	transfertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/mydb-project/mydb/core/config"
@@ -106,7 +107,11 @@ func (b *bucket) Head(ctx context.Context, key string) (jobs.Object, error) {
 	if err != nil {
 		return jobs.Object{}, explain("look at "+key, err)
 	}
-	return jobs.Object{Key: key, Size: aws.ToInt64(out.ContentLength), At: aws.ToTime(out.LastModified)}, nil
+	o := jobs.Object{Key: key, Size: aws.ToInt64(out.ContentLength), At: aws.ToTime(out.LastModified), Lock: aws.ToTime(out.ObjectLockRetainUntilDate)}
+	if out.ObjectLockLegalHoldStatus == s3types.ObjectLockLegalHoldStatusOn {
+		o.Lock = b.now().AddDate(100, 0, 0) // until somebody takes it off
+	}
+	return o, nil
 }
 
 // List implements jobs.Store.
@@ -177,7 +182,9 @@ func (b *bucket) Check(ctx context.Context) error {
 	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.Bucket}); err != nil {
 		return explain("look at the bucket "+b.Bucket, err)
 	}
-	return roundTrip(ctx, b)
+	free := *b
+	free.LockMode = "" // or each check would leave an object for as long as the lock lasts
+	return roundTrip(ctx, &free)
 }
 
 // Location implements jobs.Store.
@@ -192,6 +199,9 @@ func explain(what string, err error) error {
 	if !errors.As(err, &api) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
+	if locked(api) {
+		return fmt.Errorf("%s: %w", what, &jobs.LockedError{Err: err})
+	}
 	switch api.ErrorCode() {
 	case "NoSuchKey", "NotFound", "NoSuchUpload":
 		return fmt.Errorf("%s: %w (%w)", what, jobs.ErrNoObject, err)
@@ -201,6 +211,12 @@ func explain(what string, err error) error {
 		return fmt.Errorf("%s: the service refuses the key; it needs to list the bucket, and to read, write and delete its objects (%w)", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// locked recognises how services say that Object Lock forbids something: they have no common code for it.
+func locked(err smithy.APIError) bool {
+	text := strings.ToLower(err.ErrorCode() + " " + err.ErrorMessage())
+	return strings.Contains(text, "objectlock") || strings.Contains(text, "object lock") || strings.Contains(text, "worm protected")
 }
 
 // resumes is how often the reading of an object is taken up again without any byte in between.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // ServerEnv names the program of the S3 server, versitygw. `make test` builds it.
@@ -76,6 +77,36 @@ func freeAddress(t testing.TB) string {
 // URL is a store on the server, in the form of MYDB_STORE_URL.
 func URL(endpoint string) string {
 	return "s3://" + Bucket + "/a/prefix?path_style=true&endpoint=" + endpoint
+}
+
+// LockedBucket makes a bucket with Object Lock, and gives a store there that locks what is written for a day.
+func LockedBucket(t testing.TB, endpoint string) string {
+	t.Helper()
+	const name = "locked"
+	_, err := Client(endpoint).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(name), ObjectLockEnabledForBucket: aws.Bool(true)})
+	if err != nil {
+		t.Fatalf("make a bucket with Object Lock: %v", err)
+	}
+	return "s3://" + name + "/?path_style=true&lock=GOVERNANCE&lock_for=1d&endpoint=" + endpoint
+}
+
+// Unlock takes the lock off all objects of that bucket.
+func Unlock(t testing.TB, endpoint string) {
+	t.Helper()
+	client, bucket := Client(endpoint), aws.String("locked")
+	list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		_, err := client.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
+			Bucket: bucket, Key: o.Key, BypassGovernanceRetention: aws.Bool(true),
+			Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeGovernance, RetainUntilDate: aws.Time(time.Now().Add(2 * time.Second))},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Client is a client of the server.
