@@ -37,27 +37,34 @@ type linkList struct {
 
 // linkEndpoints is the part of the API's table that is about links.
 func (s *Server) linkEndpoints() []endpoint {
-	const get, post = http.MethodGet, http.MethodPost
 	return []endpoint{
 		{
-			method: post, path: "/databases/{name}/backups/{id}/download", id: "downloadBackup", summary: "Ask for a link by which a backup is downloaded",
+			method: http.MethodPost, path: "/databases/{name}/backups/{id}/download", id: "downloadBackup", summary: "Ask for a link by which a backup is downloaded",
 			about: "201 with a link, whose url is given by this answer alone. What holds health data about persons leaves only with an approval: then 202 with the approval, and a " +
 				"repeated request gives the link after it was approved. A repeated request gives the same link another url, and the one before stops working.",
 			in: []any{idempotencyKey{}, core.DownloadBackup{}}, out: core.Receipt{}, status: http.StatusCreated,
 			errors: []int{400, 403, 404, 409, 410, 413, 415, 503}, handle: s.apiDownload,
-		}, {
-			method: get, path: "/links", id: "listLinks", summary: "One's own links that still work", out: linkList{}, status: http.StatusOK, errors: []int{403}, handle: s.apiLinks,
-		}, {
-			method: post, path: "/links/{link}", id: "useLink", summary: "Use a link: download the backup, or have the password shown",
-			about: "With a token of the person whom the link is for. It works once; a download that breaks off may be begun three times. A broken transfer is never a whole file: " +
-				"compare what came with Content-Length. The link of a password answers JSON, as /credentials does.",
-			query: []string{"part"}, in: []any{linkItem{}, partQuery{}}, out: "", mime: "application/x-tar", status: http.StatusOK,
-			errors: []int{400, 403, 410, 429, 503}, handle: s.apiUseLink,
-		}, {
+		},
+		{
+			method: http.MethodGet, path: "/links", id: "listLinks", summary: "One's own links that still work", out: linkList{}, status: http.StatusOK, errors: []int{403}, handle: s.apiLinks,
+		},
+		s.useLinkEndpoint(),
+		{
 			method: http.MethodDelete, path: "/links/{link}", id: "revokeLink", summary: "Take a link back",
 			about: "For the person that it is for, and for administrators. Doing it twice is success.",
 			in:    []any{linkItem{}}, status: http.StatusNoContent, errors: []int{403, 404}, handle: s.apiRevokeLink,
 		},
+	}
+}
+
+// useLinkEndpoint answers at a link's own address, too, to programs that send a token: there is one address for people and programs.
+func (s *Server) useLinkEndpoint() endpoint {
+	return endpoint{
+		method: http.MethodPost, path: linkPath + "{link}", id: "useLink", summary: "Use a link: download the backup, or have the password shown",
+		about: "With a token of the person whom the link is for; a POST to the link's url with the same header does the same. It works once; a download that breaks off may be begun " +
+			"three times. Less than Content-Length is never the whole. The link of a password answers JSON, as /credentials does.",
+		query: []string{"part"}, in: []any{linkItem{}, partQuery{}}, out: "", mime: "application/x-tar", status: http.StatusOK,
+		errors: []int{400, 403, 410, 429, 503}, handle: s.apiUseLink,
 	}
 }
 
@@ -153,7 +160,7 @@ func (s *Server) useLink(w http.ResponseWriter, r *http.Request, c call, part st
 // linkView is the page behind a link: what it is for, and a button that does it.
 type linkView struct {
 	Link        core.Link
-	Token, Call string // Call is the address for programs
+	Token       string
 	Manifest    *core.Manifest
 	Credentials *core.Credentials
 }
@@ -162,11 +169,11 @@ type linkView struct {
 func (s *Server) linkPage(w http.ResponseWriter, r *http.Request, c call) error {
 	secretive(w)
 	v := linkView{Token: tokenOf(r)}
-	v.Call = s.origin + apiPrefix + linkPath + v.Token
 	var err error
 	if v.Link, err = s.service.LookLink(r.Context(), c.Request, v.Token); err != nil {
 		return err
 	}
+	v.Link.URL = s.origin + linkPath + v.Token
 	if v.Link.Kind == core.LinkDownload {
 		m, err := s.service.Manifest(r.Context(), *v.Link.Backup)
 		if err != nil {

@@ -88,7 +88,7 @@ func TestDownloadByForm(t *testing.T) {
 	if got := p.header.Get("Referrer-Policy") + ", " + p.header.Get("Cache-Control"); got != "no-referrer, no-store" {
 		t.Errorf("its headers: %s", got)
 	}
-	if !strings.Contains(p.text("#curl"), "-OJ http://mydb.example.com/api/v1/links/"+token) {
+	if !strings.Contains(p.text("#curl"), "--remote-header-name http://mydb.example.com/links/"+token) {
 		t.Errorf("for programs: %s", p.text("#curl"))
 	}
 	for range 4 { // previews, and the curious
@@ -239,7 +239,7 @@ func TestSpoiltDownloadIsCut(t *testing.T) {
 // begin starts a download.
 func (st *site) begin(t *testing.T, server, bearer, path string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+apiPrefix+"/links/"+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+"/links/"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ func (s *Server) routes() *mux.Router {
 	for path, h := range s.chat {
 		root.Handle(path, h).Methods(http.MethodPost)
 	}
+	use := s.useLinkEndpoint()
+	root.Handle(use.path, s.door(use)).Methods(use.method).HeadersRegexp("Authorization", "(?i)^bearer ")
 	s.pageRoutes(root)
 	return root
 }

@@ -73,7 +73,7 @@ install_browser() {
 # The tools that the connection cards have snippets for, as far as Debian has them, and those that open a backup without MyDB.
 install_clients() {
   apt_install postgresql-client python3-psycopg default-jdk-headless libpostgresql-jdbc-java \
-    mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java age zstd jq
+    mariadb-client python3-pymysql python3-sqlalchemy libmariadb-java age zstd jq curl
 }
 
 choose_images() {
