@@ -23,6 +23,7 @@ var rules = map[string][]string{
 	"core/coretest":  {"*"},
 	"core":           {"core/engine", "core/policy", "core/crypt", "core/config"},
 	"bot":            {"bot", "core"},
+	"bot/discord":    {"bot", "core", "github.com/bwmarrin"},
 	"portal":         {"portal", "core"},
 	"jobs":           {"jobs", "core", "github.com/riverqueue"},
 	"jobs/swarm":     {"jobs", "core", "github.com/docker/docker"},

@@ -88,7 +88,7 @@ func (f *Fake) fillOptions(data map[string]any, options []Option, values map[str
 				return nil, fmt.Errorf("%q is not completed", focused)
 			}
 			if !given {
-				value, given = "", true
+				value = "" // nothing has been typed yet
 			}
 			filled = append(filled, map[string]any{"name": o.Name, "type": o.Type, "value": value, "focused": true})
 			continue

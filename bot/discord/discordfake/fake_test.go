@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -14,6 +16,17 @@ import (
 
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 )
+
+// TestMain lets many tests run at once, because most of their time the library sleeps. Its log would tell of each connection that a test
+// breaks.
+func TestMain(m *testing.M) {
+	discordgo.Logger = func(int, int, string, ...any) {}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // newFake makes a fake whose clock stands still until the test advances it, so that a slow machine breaks no deadline.
 func newFake(t *testing.T, options ...func(*discordfake.Options)) *discordfake.Fake {

@@ -14,7 +14,7 @@ import (
 )
 
 // quick lets the client notice soon that nobody answers: after five heartbeats.
-func quick(o *discordfake.Options) { o.Heartbeat = 100 * time.Millisecond }
+func quick(o *discordfake.Options) { o.Heartbeat = time.Second }
 
 // heard is what a bot has heard, and tells when there is more.
 type heard struct {
@@ -63,6 +63,9 @@ func listening(t *testing.T, options ...func(*discordfake.Options)) (f *discordf
 	s.Identify.Intents |= discordgo.IntentMessageContent
 	h = listen(s)
 	open(t, s)
+	// A connection that breaks before its first heartbeat makes the library reconnect for ever: the heartbeat that is late closes the
+	// next connection, and so on.
+	waitFor(t, f, "a heartbeat", func(g discordfake.GatewayState) bool { return g.Heartbeats > 0 })
 	return f, func(text string) {
 		t.Helper()
 		must[discordfake.Message](t)(ada.Says(c, text))
@@ -111,7 +114,7 @@ func TestConnect(t *testing.T) {
 func TestHeartbeatsKeepTheConnection(t *testing.T) {
 	t.Parallel()
 	f, say, h := listening(t, quick)
-	waitFor(t, f, "many heartbeats", func(g discordfake.GatewayState) bool { return g.Heartbeats > 20 })
+	waitFor(t, f, "many heartbeats", func(g discordfake.GatewayState) bool { return g.Heartbeats > 3 })
 	say("still here?")
 	h.until(t, 1)
 	if g := f.Gateway(); g.Connections != 1 {
@@ -182,7 +185,11 @@ func TestComeBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, say, h := listening(t, quick)
+			options := []func(*discordfake.Options){}
+			if name == "gone silent" {
+				options = append(options, quick)
+			}
+			f, say, h := listening(t, options...)
 			say("one")
 			h.until(t, 1)
 			break_(f)
@@ -204,21 +211,33 @@ func TestComeBack(t *testing.T) {
 func TestSessionsThatAreGone(t *testing.T) {
 	t.Parallel()
 	for name, break_ := range map[string]func(f *discordfake.Fake){
-		"forgotten":   func(f *discordfake.Fake) { f.ForgetSessions(); f.Drop() },
-		"invalidated": func(f *discordfake.Fake) { f.Invalidate() },
-		"timed out":   func(f *discordfake.Fake) { f.CloseGateway(4009, "Session timed out.") },
+		"forgotten": func(f *discordfake.Fake) { f.ForgetSessions(); f.Drop() },
+		"timed out": func(f *discordfake.Fake) { f.CloseGateway(4009, "Session timed out.") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, say, h := listening(t)
+			f.RefuseGateway(true)
 			break_(f)
 			say("lost")
+			f.RefuseGateway(false)
 			waitFor(t, f, "a new session", func(g discordfake.GatewayState) bool { return len(g.Identifies) == 2 && g.Live == 1 })
 			say("heard")
 			if texts := h.until(t, 1); texts[0] != "heard" {
 				t.Errorf("the bot heard %q", texts)
 			}
 		})
+	}
+}
+
+func TestInvalidSession(t *testing.T) {
+	t.Parallel()
+	f, say, h := listening(t)
+	f.Invalidate()
+	waitFor(t, f, "a new session", func(g discordfake.GatewayState) bool { return len(g.Identifies) == 2 && g.Live == 1 })
+	say("heard")
+	if texts := h.until(t, 1); texts[0] != "heard" || f.Gateway().Connections != 1 {
+		t.Errorf("the bot heard %q on %d connections", texts, f.Gateway().Connections)
 	}
 }
 

@@ -30,7 +30,7 @@ func (u *User) Type(c *Channel, line string) (*Interaction, error) {
 	for len(rest) > 0 && len(options) > 0 && options[0].Type <= groupOption {
 		at := slices.IndexFunc(options, func(o Option) bool { return o.Name == rest[0] })
 		if at < 0 {
-			break
+			return u.Slash(c, command, strings.TrimSpace(sub+" "+rest[0]), nil).sent()
 		}
 		sub, options, rest = strings.TrimSpace(sub+" "+rest[0]), options[at].Options, rest[1:]
 	}
@@ -38,7 +38,12 @@ func (u *User) Type(c *Channel, line string) (*Interaction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("/%s %s: %w", command, sub, err)
 	}
-	i := u.Slash(c, command, sub, values)
+	return u.Slash(c, command, sub, values).sent()
+}
+
+// sent gives the interaction unless the user's program would not have sent it.
+func (i *Interaction) sent() (*Interaction, error) {
+	defer i.fake.hold()()
 	return i, i.err
 }
 
