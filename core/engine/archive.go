@@ -58,6 +58,7 @@ const (
 	PartAccounts = "accounts" // accounts and their rights, as SQL text
 	PartDatabase = "database" // one database
 	PartAll      = "all"      // all databases in one stream
+	PartRights   = "rights"   // rights on what is in the databases, as SQL text; after them
 )
 
 // Part is one stream of a backup.

@@ -48,8 +48,9 @@ func dial(ctx context.Context, s engine.Server, l login) (*session, error) {
 	cfg.MultiStatements = l.manyStatements
 	cfg.InterpolateParams = true // half the way to the server and back
 	if !l.manyStatements {
-		// What a name or a text in a statement means must not depend on how the server is set up. A script gets what everybody gets.
-		cfg.Params = map[string]string{"sql_mode": "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"}
+		// What a name or a text in a statement means must not depend on how the server is set up, nor for how long it may take. A
+		// script gets what everybody gets.
+		cfg.Params = map[string]string{"sql_mode": "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'", "max_statement_time": "0"}
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

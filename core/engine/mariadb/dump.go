@@ -16,6 +16,7 @@ import (
 const (
 	accountsFile    = "accounts.sql"
 	allFile         = "all.sql"
+	rightsFile      = "rights.sql"
 	dumpTrailer     = "-- Dump completed" // what mariadb-dump writes last
 	accountsTrailer = "-- End of the accounts"
 
@@ -24,6 +25,8 @@ const (
 	// stillLimit is for how long writes may have to wait until the moment of a backup is settled, when the server does not come to
 	// rest by itself.
 	stillLimit = "20"
+	// patience is how many seconds the server waits for a dump whose store takes nothing; by itself it waits for a minute.
+	patience = 3600
 )
 
 // position is a place in the binary log.
@@ -40,22 +43,27 @@ type dump struct {
 	run       engine.RunTool
 	databases []string
 	parts     []engine.Part
-	accounts  []byte
+	texts     map[string][]byte // of the parts that no tool writes, by file
+	history   history
+	impatient int // seconds that the server waited before; 0: was not changed
 	counter   *session
 	moment    position
 }
 
 // Dump implements engine.Archiver.
 func (Engine) Dump(ctx context.Context, s engine.Server, secrets engine.Secrets, run engine.RunTool) (engine.Dump, error) {
-	d := &dump{server: s, secrets: secrets, run: run}
+	d := &dump{server: s, secrets: secrets, run: run, texts: map[string][]byte{}}
 	err := asAdmin(ctx, s, secrets.Admin, func(conn *session) (err error) {
 		if d.databases, err = userDatabases(ctx, conn); err != nil {
 			return fmt.Errorf("list the databases: %w", err)
 		}
-		if d.accounts, err = dumpAccounts(ctx, conn); err != nil {
+		if d.texts[accountsFile], d.texts[rightsFile], err = dumpAccounts(ctx, conn); err != nil {
 			return fmt.Errorf("read the accounts: %w", err)
 		}
-		return nil
+		if d.history, err = historyOf(ctx, conn); err != nil {
+			return fmt.Errorf("look for tables with a history: %w", err)
+		}
+		return d.wait(ctx, conn)
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +72,21 @@ func (Engine) Dump(ctx context.Context, s engine.Server, secrets engine.Secrets,
 	if len(d.databases) > 0 {
 		d.parts = append(d.parts, engine.Part{File: allFile, Kind: engine.PartAll, Command: d.tool().Command})
 	}
+	if d.texts[rightsFile] != nil {
+		d.parts = append(d.parts, engine.Part{File: rightsFile, Kind: engine.PartRights})
+	}
 	return d, nil
+}
+
+// wait makes the server wait for longer when the tool cannot get rid of what it was sent: the store may be slow. The time is one of
+// the whole server, because the tool cannot set that of its session.
+func (d *dump) wait(ctx context.Context, conn *session) error {
+	var now int
+	if err := conn.one(ctx, &now, "select @@global.net_write_timeout"); err != nil || now >= patience {
+		return err
+	}
+	d.impatient = now
+	return conn.run(ctx, "set global net_write_timeout = "+strconv.Itoa(patience))
 }
 
 func userDatabases(ctx context.Context, conn *session) ([]string, error) {
@@ -83,10 +105,11 @@ func client(s engine.Server, user, password, program string, arguments ...string
 
 // tool names the databases: all of them would include the server's own, with its accounts.
 func (d *dump) tool() engine.Tool {
-	return client(d.server, ReplicationUser, d.secrets.Replication, "mariadb-dump", append([]string{
-		"--single-transaction", "--quick", "--master-data=2", "--routines", "--events", "--triggers", "--hex-blob", "--tz-utc",
-		"--default-character-set=utf8mb4", "--databases", "--",
-	}, d.databases...)...)
+	arguments := []string{"--single-transaction", "--quick", "--master-data=2", "--routines", "--events", "--triggers", "--hex-blob", "--tz-utc", "--default-character-set=utf8mb4"}
+	if d.history == historyKept {
+		arguments = append(arguments, "--dump-history")
+	}
+	return client(d.server, ReplicationUser, d.secrets.Replication, "mariadb-dump", append(append(arguments, "--databases", "--"), d.databases...)...)
 }
 
 // Parts implements engine.Dump.
@@ -95,8 +118,8 @@ func (d *dump) Parts() []engine.Part { return d.parts }
 // Write implements engine.Dump. When somebody writes between the moment of the counting session and that of the dump, it begins again;
 // the second time, writes wait until both have begun.
 func (d *dump) Write(ctx context.Context, p engine.Part, w io.Writer) error {
-	if p.Kind == engine.PartAccounts {
-		_, err := w.Write(d.accounts)
+	if text := d.texts[p.File]; text != nil {
+		_, err := w.Write(text)
 		return err
 	}
 	err := d.write(ctx, w, false)
@@ -156,7 +179,7 @@ func (d *dump) hold(ctx context.Context) (release func(), err error) {
 
 // begin opens the counting session and notes its moment.
 func (d *dump) begin(ctx context.Context) (err error) {
-	d.Close()
+	d.forget()
 	if d.counter, err = dial(ctx, d.server, login{user: AdminUser, password: d.secrets.Admin}); err != nil {
 		return err
 	}
@@ -185,7 +208,7 @@ func (d *dump) Contents(ctx context.Context, checksumBelow int64) (engine.Conten
 	if d.counter == nil {
 		return (Engine{}).Contents(ctx, d.server, d.secrets, checksumBelow)
 	}
-	c, other, err := readContents(ctx, d.counter, d.databases, checksumBelow)
+	c, other, err := readContents(ctx, d.counter, d.databases, checksumBelow, d.history)
 	if err != nil {
 		return c, err
 	}
@@ -209,6 +232,20 @@ func (d *dump) Contents(ctx context.Context, checksumBelow int64) (engine.Conten
 
 // Close implements engine.Dump.
 func (d *dump) Close() {
+	d.forget()
+	if d.impatient == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	// A server that is gone has forgotten it.
+	_ = asAdmin(ctx, d.server, d.secrets.Admin, func(conn *session) error {
+		return conn.run(ctx, "set global net_write_timeout = "+strconv.Itoa(d.impatient))
+	})
+}
+
+// forget ends the counting session.
+func (d *dump) forget() {
 	if d.counter != nil {
 		hangUp(d.counter)
 		d.counter = nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ type dump struct {
 	run     engine.RunTool
 	parts   []engine.Part
 	out     engine.Contents
+	written []*archived
 }
 
 // Dump implements engine.Archiver.
@@ -78,38 +78,54 @@ func (d *dump) tool(p engine.Part) engine.Tool {
 // Parts implements engine.Dump.
 func (d *dump) Parts() []engine.Part { return d.parts }
 
-// dumped is how mongodump tells that it has a collection.
-var dumped = regexp.MustCompile(`done dumping (.+) \((\d+) documents?\)`)
-
-// Write implements engine.Dump.
+// Write implements engine.Dump. The archive is read while it is written, and its documents are counted.
 func (d *dump) Write(ctx context.Context, p engine.Part, w io.Writer) error {
-	database := engine.ContentDatabase{Name: p.Database, Tables: []engine.ContentTable{}}
-	t := d.tool(p)
-	t.Say = func(line string) {
-		if match := dumped.FindStringSubmatch(line); match != nil {
-			rows, _ := strconv.ParseInt(match[2], 10, 64)
-			database.Tables = append(database.Tables, engine.ContentTable{Name: match[1][min(len(p.Database)+1, len(match[1])):], Rows: rows})
+	read, write := io.Pipe()
+	counted := make(chan error, 1)
+	go func() {
+		list, err := readArchive(read)
+		_ = read.CloseWithError(err) // nil is io.ErrClosedPipe for a tool that goes on after the end
+		d.written = append(d.written, list...)
+		counted <- err
+	}()
+	err := d.run(ctx, d.tool(p), nil, io.MultiWriter(w, write))
+	_ = write.CloseWithError(err) // nil is the end
+	if countErr := <-counted; err == nil && countErr != nil {
+		return fmt.Errorf("what mongodump wrote: %w", countErr)
+	}
+	return err
+}
+
+// Contents implements engine.Dump: what the archives have.
+func (d *dump) Contents(_ context.Context, checksumBelow int64) (engine.Contents, error) {
+	out := d.out
+	for _, p := range d.parts {
+		database := engine.ContentDatabase{Name: p.Database, Tables: []engine.ContentTable{}}
+		for _, c := range d.written {
+			if c.Database == p.Database && holdsDocuments(c.Collection, c.Type) {
+				database.Tables = append(database.Tables, c.table(c.Collection, checksumBelow))
+			}
 		}
+		slices.SortFunc(database.Tables, byName)
+		out.Databases = append(out.Databases, database)
 	}
-	if err := d.run(ctx, t, nil, w); err != nil {
-		return err
-	}
-	slices.SortFunc(database.Tables, byName)
-	d.out.Databases = append(d.out.Databases, database)
-	return nil
+	return out, nil
 }
 
 func byName(a, b engine.ContentTable) int { return strings.Compare(a.Name, b.Name) }
 
-// Contents implements engine.Dump: what mongodump said that it has written.
-func (d *dump) Contents(context.Context, int64) (engine.Contents, error) { return d.out, nil }
+// holdsDocuments tells a collection of somebody's from views and from what is the server's own.
+func holdsDocuments(name, kind string) bool {
+	return kind != "view" && !strings.HasPrefix(name, "system.")
+}
 
 // Close implements engine.Dump.
 func (d *dump) Close() {}
 
-// CheckPart implements engine.Archiver. The tool wants to see a server, which it changes nothing on.
-func (Engine) CheckPart(ctx context.Context, s engine.Server, secrets engine.Secrets, _ engine.Part, data io.Reader, run engine.RunTool) error {
-	return run(ctx, tool(s, AdminUser, secrets.Admin, "mongorestore", "--archive", "--dryRun"), data, nil)
+// CheckPart implements engine.Archiver.
+func (Engine) CheckPart(_ context.Context, _ engine.Server, _ engine.Secrets, _ engine.Part, data io.Reader, _ engine.RunTool) error {
+	_, err := readArchive(data)
+	return err
 }
 
 // RestorePart implements engine.Archiver.
@@ -128,8 +144,8 @@ func (Engine) RestorePart(ctx context.Context, s engine.Server, secrets engine.S
 	return run(ctx, tool(s, AdminUser, secrets.Admin, "mongorestore", arguments...), data, nil)
 }
 
-// Contents implements engine.Archiver. There are no checksums: a backup cannot say which moment one would be of.
-func (Engine) Contents(ctx context.Context, s engine.Server, secrets engine.Secrets, _ int64) (engine.Contents, error) {
+// Contents implements engine.Archiver.
+func (Engine) Contents(ctx context.Context, s engine.Server, secrets engine.Secrets, checksumBelow int64) (engine.Contents, error) {
 	out := engine.Contents{Exact: true, Accounts: []string{}, Databases: []engine.ContentDatabase{}}
 	err := asAdmin(ctx, s, secrets.Admin, func(ctx context.Context, c *mongo.Client) (err error) {
 		if out.ServerVersion, err = serverVersion(ctx, c); err != nil {
@@ -140,7 +156,7 @@ func (Engine) Contents(ctx context.Context, s engine.Server, secrets engine.Secr
 			return err
 		}
 		for _, name := range names {
-			database, err := countDatabase(ctx, c.Database(name))
+			database, err := countDatabase(ctx, c.Database(name), checksumBelow)
 			if err != nil {
 				return fmt.Errorf("count the collections of %s: %w", name, err)
 			}
@@ -151,7 +167,7 @@ func (Engine) Contents(ctx context.Context, s engine.Server, secrets engine.Secr
 	return out, err
 }
 
-func countDatabase(ctx context.Context, db *mongo.Database) (engine.ContentDatabase, error) {
+func countDatabase(ctx context.Context, db *mongo.Database, checksumBelow int64) (engine.ContentDatabase, error) {
 	out := engine.ContentDatabase{Name: db.Name(), Tables: []engine.ContentTable{}}
 	specs, err := db.ListCollectionSpecifications(ctx, bson.D{}, options.ListCollections())
 	if err != nil {
@@ -159,15 +175,37 @@ func countDatabase(ctx context.Context, db *mongo.Database) (engine.ContentDatab
 	}
 	var errs []error
 	for _, c := range specs {
-		if c.Type == "view" || strings.HasPrefix(c.Name, "system.") {
+		if !holdsDocuments(c.Name, c.Type) {
 			continue
 		}
-		rows, err := db.Collection(c.Name).CountDocuments(ctx, bson.D{})
+		at := c.Name
+		if c.Type == "timeseries" { // as mongodump takes it: what the server keeps, not what it shows
+			at = bucketsPrefix + at
+		}
+		table, err := countCollection(ctx, db.Collection(at), c.Name, checksumBelow)
 		errs = append(errs, err)
-		out.Tables = append(out.Tables, engine.ContentTable{Name: c.Name, Rows: rows})
+		out.Tables = append(out.Tables, table)
 	}
 	slices.SortFunc(out.Tables, byName)
 	return out, errors.Join(errs...)
+}
+
+// countCollection reads a collection, as long as it has no more bytes than get a checksum.
+func countCollection(ctx context.Context, c *mongo.Collection, name string, checksumBelow int64) (engine.ContentTable, error) {
+	cursor, err := c.Find(ctx, bson.D{})
+	if err != nil {
+		return engine.ContentTable{}, err
+	}
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
+	var t tally
+	for t.bytes <= checksumBelow && cursor.Next(ctx) {
+		t.add(cursor.Current)
+	}
+	if err := cursor.Err(); err != nil || t.bytes <= checksumBelow {
+		return t.table(name, checksumBelow), err
+	}
+	t.rows, err = c.CountDocuments(ctx, bson.D{})
+	return t.table(name, checksumBelow), err
 }
 
 // LockAccounts implements engine.Archiver. A backup holds no accounts.
