@@ -24,6 +24,7 @@ var rules = map[string][]string{
 	"core":           {"core/engine", "core/policy", "core/crypt", "core/config"},
 	"bot":            {"bot", "core"},
 	"bot/discord":    {"bot", "core", "github.com/bwmarrin"},
+	"bot/slack":      {"bot", "core", "github.com/slack-go"},
 	"portal":         {"portal", "core"},
 	"jobs":           {"jobs", "core", "github.com/riverqueue"},
 	"jobs/swarm":     {"jobs", "core", "github.com/docker/docker"},
