@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,20 @@ func (r crashingRuntime) Remove(ctx context.Context, id string) error {
 	return r.around("remove", func() error { return r.Runtime.Remove(ctx, id) })
 }
 
+func (r crashingRuntime) Scratch(ctx context.Context, s jobs.ScratchSpec) (port int, err error) {
+	err = r.around("scratch", func() error { port, err = r.Runtime.Scratch(ctx, s); return err })
+	return port, err
+}
+
+func (r crashingRuntime) Retire(ctx context.Context, id string, grace time.Duration) (clean bool, err error) {
+	err = r.around("retire", func() error { clean, err = r.Runtime.Retire(ctx, id, grace); return err })
+	return clean, err
+}
+
+func (r crashingRuntime) RemoveGeneration(ctx context.Context, id string, generation int) error {
+	return r.around("remove generation", func() error { return r.Runtime.RemoveGeneration(ctx, id, generation) })
+}
+
 type crashingEngine struct {
 	engine.Engine
 	crasher
@@ -200,8 +215,26 @@ func (e crashingEngine) Prove(ctx context.Context, s engine.Server, t engine.Ten
 	return e.around("prove", func() error { return e.Engine.Prove(ctx, s, t) })
 }
 
+// Probe is another call when it is about a server beside an instance.
 func (e crashingEngine) Probe(ctx context.Context, s engine.Server, secrets engine.Secrets, t engine.Tenant) error {
-	return e.around("probe", func() error { return e.Engine.Probe(ctx, s, secrets, t) })
+	name := "probe"
+	if s.Port < testPorts.First || s.Port > testPorts.Last {
+		name = "probe beside"
+	}
+	return e.around(name, func() error { return e.Engine.Probe(ctx, s, secrets, t) })
+}
+
+func (e crashingEngine) RestorePart(ctx context.Context, s engine.Server, secrets engine.Secrets, p engine.Part, data io.Reader, run engine.RunTool) error {
+	return e.around("restore "+p.Kind, func() error { return e.Engine.RestorePart(ctx, s, secrets, p, data, run) })
+}
+
+func (e crashingEngine) Accounts(ctx context.Context, s engine.Server, secrets engine.Secrets) (out []engine.Account, err error) {
+	err = e.around("accounts", func() error { out, err = e.Engine.Accounts(ctx, s, secrets); return err })
+	return out, err
+}
+
+func (e crashingEngine) PutAccounts(ctx context.Context, s engine.Server, secrets engine.Secrets, accounts []engine.Account) error {
+	return e.around("put accounts", func() error { return e.Engine.PutAccounts(ctx, s, secrets, accounts) })
 }
 
 func (e crashingEngine) SetPassword(ctx context.Context, s engine.Server, admin, username, password string) error {

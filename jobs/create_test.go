@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -100,11 +101,14 @@ func allEngines(crash crasher) (out []engine.Engine) {
 	return out
 }
 
-// crasher kills its own process, as hard as it gets, before or after a named call.
+// crasher kills its own process, as hard as it gets, before or after a named call, or lets the call fail for good.
 type crasher struct{ at string }
 
 func (c crasher) around(name string, do func() error) error {
 	c.here("before " + name)
+	if c.at == "fail "+name {
+		return &engine.RefusedError{Message: "The test lets this fail.", Err: errors.New(name)}
+	}
 	err := do()
 	if err == nil {
 		c.here("after " + name)

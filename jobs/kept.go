@@ -74,7 +74,7 @@ func (w *removeKeptWorker) Work(ctx context.Context, job *river.Job[removeKeptAr
 	if err := w.Runtime.RemoveGeneration(ctx, id, generation); err != nil {
 		return err
 	}
-	w.Log.Info("a volume was removed that was kept for long enough", "instance", id, "generation", generation)
+	w.Log.Info("a volume was removed that nothing needs any more", "instance", id, "generation", generation)
 	return w.Service.VolumeRemoved(ctx, id, generation)
 }
 

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -140,4 +141,219 @@ func (s *site) safety(operationID string) {
 	if err != nil || !b.Good() || b.Reason != core.BackupSafety {
 		s.t.Errorf("safety backup %+v, %v", b, err)
 	}
+}
+
+// TestRestoreInPlaceOfEachEngine brings back what was there at the time of the backup, and by undo what was there since. Where passwords can
+// be taken along, they work on; where not, the owner and the colleague each have a new one, and their old one after the undo.
+func TestRestoreInPlaceOfEachEngine(t *testing.T) {
+	for name, client := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			offer, _ := s.service.Catalogue().Offer(name)
+			if len(offer.Offered()) == 0 {
+				t.Skipf("this machine has no image of %s", name)
+			}
+			s.worker("")
+			r := s.create(core.Create{Engine: name})
+			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
+				t.Fatalf("create ended as %+v: %+v", o, o.Error)
+			}
+			i, first, on := s.instance("genomes"), s.collect("genomes"), core.On{Database: "genomes"}
+			put := func(cred core.Credentials, times int) {
+				t.Helper()
+				for range times {
+					if err := client.put(t.Context(), i, cred); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			holds := func(cred core.Credentials, want int64, when string) {
+				t.Helper()
+				if n, err := client.count(t.Context(), i, cred); n != want || err != nil {
+					t.Errorf("%s: %d rows, %v; want %d", when, n, err, want)
+				}
+			}
+			put(first, 3)
+			b, o := s.backup("genomes")
+			if o.State != core.OperationDone {
+				t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
+			}
+			s.must(core.Share{On: on, With: s.colleague("grace"), Right: core.RightWrite})
+			hers := s.hers("grace")
+			put(hers, 2)
+
+			if o := s.do(inPlace(b.ID)); o.State != core.OperationDone {
+				t.Fatalf("restore in place ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+			}
+			own, colleague := first, hers
+			if name == "mongodb" {
+				own, colleague = s.collect("genomes"), s.hers("grace")
+				if own.Password == first.Password || colleague.Password == hers.Password {
+					t.Error("the passwords are the old ones")
+				}
+			}
+			holds(own, 3, "after the restore")
+			put(colleague, 1)
+			holds(own, 4, "after she has written")
+			s.must(core.Undo{On: on})
+			holds(first, 5, "after the undo")
+			put(hers, 1)
+			holds(first, 6, "after she has written, after the undo")
+			if name == "mongodb" {
+				if _, err := s.service.Collect(t.Context(), core.Request{Actor: s.actor}, "genomes"); core.CodeOf(err) != core.CodeGone {
+					t.Errorf("a password that no longer fits can be collected: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestRestoreInPlaceOfAStoppedDatabase leaves it stopped, with the data of the backup.
+func TestRestoreInPlaceOfAStoppedDatabase(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, cred := s.made("genomes")
+	on := core.On{Database: "genomes"}
+	b, _ := s.backup("genomes")
+	s.execute(i, cred, "delete from genes")
+	s.must(core.Rotate{On: on})
+	cred = s.collect("genomes")
+	s.must(core.Stop{On: on})
+	o := s.do(inPlace(b.ID))
+	if o.State != core.OperationDone {
+		t.Fatalf("restore in place ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+	}
+	s.safety(o.ID)
+	if got := s.instance("genomes"); got.State != core.StateStopped || s.container(i.ID) != "" {
+		t.Errorf("it is %s, container %q", got.State, s.container(i.ID))
+	}
+	s.must(core.Undo{On: on})
+	if got := s.instance("genomes"); got.State != core.StateStopped {
+		t.Errorf("after the undo it is %s", got.State)
+	}
+	s.must(core.Start{On: on})
+	s.says(i, cred, "select count(*) from genes", "0", "after the undo")
+	s.must(core.Stop{On: on})
+	s.must(core.Undo{On: on})
+	s.must(core.Start{On: on})
+	s.says(i, cred, "select count(*) from genes", "2", "after the undo of the undo")
+}
+
+// TestExchangeSurvivesKill kills the worker around each thing that it does on the way to other data and back. Another one ends the operation,
+// and what it leaves is as if nothing had happened.
+func TestExchangeSurvivesKill(t *testing.T) {
+	for name, crashes := range map[string][]string{
+		"restore": {"after remove generation", "after scratch", "before restore database", "after put accounts", "after probe beside", "before ensure", "after ensure", "after probe"},
+		"undo":    {"after scratch", "after put accounts", "before ensure", "after ensure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			worker := s.worker("")
+			i, cred := s.made("genomes")
+			s.must(core.Share{On: core.On{Database: "genomes"}, With: s.colleague("grace"), Right: core.RightWrite})
+			grace := s.hers("grace")
+			b, o := s.backup("genomes")
+			if o.State != core.OperationDone {
+				t.Fatalf("backup ended as %+v", o)
+			}
+			command, rows := core.Command(inPlace(b.ID)), "2"
+			if name == "undo" {
+				s.execute(i, cred, "delete from genes where id = 2")
+				s.must(command)
+				command, rows = core.Undo{On: core.On{Database: "genomes"}}, "1"
+			}
+			for _, crash := range crashes {
+				worker.Process.Kill()
+				worker.Wait()
+				crashing := s.worker(crash)
+				op := s.order(command)
+				if err := crashing.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+					t.Fatalf("%s: the worker ended with %v; want killed", crash, err)
+				}
+				worker = s.worker("")
+				if o := s.await(op); o.State != core.OperationDone {
+					t.Fatalf("%s: ended as %+v: %+v\n%+v", crash, o, o.Error, o.Steps)
+				}
+				s.says(i, cred, "select count(*) from genes", rows, name+" killed "+crash)
+				s.says(i, grace, "select count(*) from genes", rows, "grace, "+name+" killed "+crash)
+				if left := s.docker("ps", "--all", "--quiet", "--filter", "label=dev.mydb.operation="+op); left != "" {
+					t.Errorf("%s: containers %s are left", crash, left)
+				}
+				if name == "undo" {
+					rows = map[string]string{"1": "2", "2": "1"}[rows]
+					continue
+				}
+				s.safety(op)
+				s.execute(i, cred, "delete from genes")
+			}
+			if n := len(strings.Fields(s.docker("service", "ls", "--quiet", "--filter", "name=mydb-"+i.ID))); n != 1 {
+				t.Errorf("%d services", n)
+			}
+		})
+	}
+}
+
+// unchanged checks that a database is as it was, with nothing left of what was tried.
+func (s *site) unchanged(i core.Instance, cred core.Credentials, when string) {
+	s.t.Helper()
+	s.says(i, cred, "select count(*) from genes", "1", when)
+	if got := s.instance("genomes"); got.State != core.StateReady || got.Generation != 1 {
+		s.t.Errorf("%s: it is %s on generation %d", when, got.State, got.Generation)
+	}
+	s.eventually(when+": the new volume is gone", func() error {
+		if got := s.volumes(i.ID); len(got) != 1 || got[0] != "mydb-"+i.ID+"-g1" {
+			return fmt.Errorf("there are %v", got)
+		}
+		return nil
+	})
+}
+
+// TestRestoreInPlaceThatFails leaves everything as it was, whatever fails, and says what.
+func TestRestoreInPlaceThatFails(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	worker := s.worker("")
+	i, cred := s.made("genomes")
+	b, _ := s.backup("genomes")
+	s.verified(b.ID)
+	s.execute(i, cred, "delete from genes where id = 2")
+	fails := func(when, say string) core.Operation {
+		t.Helper()
+		o := s.do(inPlace(b.ID))
+		if o.State != core.OperationFailed || o.Error == nil || !strings.Contains(o.Error.Message, say) || !strings.Contains(o.Error.Message, "genomes holds what it held before") {
+			t.Fatalf("%s: ended as %s: %+v\n%+v", when, o.State, o.Error, o.Steps)
+		}
+		s.unchanged(i, cred, when)
+		return o
+	}
+	again := func(crash string) {
+		worker.Process.Kill()
+		worker.Wait()
+		worker = s.worker(crash)
+	}
+	again("fail probe beside")
+	fails("not usable, before the exchange", "lets this fail")
+	again("fail probe")
+	fails("not usable, after the exchange", "lets this fail")
+	again("")
+	// A type without its only value: nobody can write down what is in the table.
+	s.execute(i, cred, "create type mood as enum ('sad'); create table moods (m mood); insert into moods values ('sad')")
+	s.docker("exec", s.container(i.ID), "sh", "-c", `PGPASSWORD=$(cat /run/mydb/admin_password) PGOPTIONS='-c allow_system_table_mods=on' psql -h 127.0.0.1 -U mydb_admin -d genomes -c 'delete from pg_enum'`)
+	o := fails("no safety backup", "so nothing was restored")
+	if made, err := s.service.BackupOfOperation(t.Context(), o.ID); err != nil || made.State != core.BackupFailed {
+		t.Errorf("the safety backup is %+v, %v", made, err)
+	}
+	s.execute(i, cred, "drop table moods")
+	for _, path := range s.objects() {
+		if strings.Contains(path, b.ID+"/1.dump") {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	o = fails("a spoilt backup", "1.dump.zst.age cannot be opened")
+	s.safety(o.ID) // it is worth having all the same
 }
