@@ -11,6 +11,7 @@ const (
 	FindingServiceMissing = "service_missing" // it should run, and has no service
 	FindingStateWrong     = "state_wrong"     // it runs and should not, or the other way round
 	FindingVolumeMissing  = "volume_missing"  // there is no data where data should be
+	FindingVolumeDrift    = "volume_drift"    // it runs on another volume than the catalogue says
 	FindingPortDrift      = "port_drift"      // published elsewhere than the catalogue says
 	FindingImageDrift     = "image_drift"
 	FindingNodeDrift      = "node_drift"
@@ -22,7 +23,7 @@ const (
 
 var (
 	clusterKinds = []string{
-		FindingServiceMissing, FindingStateWrong, FindingPortDrift, FindingImageDrift, FindingNodeDrift, FindingNodeAway, FindingUnknownService, FindingUnknownSecret,
+		FindingServiceMissing, FindingStateWrong, FindingVolumeDrift, FindingPortDrift, FindingImageDrift, FindingNodeDrift, FindingNodeAway, FindingUnknownService, FindingUnknownSecret,
 	}
 	volumeKinds = []string{FindingVolumeMissing, FindingUnknownVolume}
 )
@@ -145,10 +146,15 @@ func (v *comparison) missing(e expected, there bool) {
 }
 
 func (v *comparison) compareService(e expected, s ClusterService, runs, dataGone bool) {
+	volume := volumeName(e.ID, e.Generation)
+	drift := s.Volume != "" && s.Volume != volume
+	if drift {
+		v.out.add(FindingVolumeDrift, s.Name, e.ID, SeverityAlarm, "The service of %s is on the volume %s, but the catalogue says %s. Whatever restarts it puts it on the latter: leave it as it is until it is clear which data is right.", e.Name, s.Volume, volume)
+	}
 	if s.Wanted != runs {
 		d := v.out.add(FindingStateWrong, s.Name, e.ID, SeverityWarning, "%s is %s in the catalogue, but its service %s. MyDB sets it right.", e.Name, e.State, map[bool]string{true: "runs", false: "is scaled to 0"}[s.Wanted])
 		d.heal, d.healFailed = !dataGone || s.Wanted, e.HealFailed
-		if runs && !v.nodes[*e.NodeID] {
+		if runs && !v.nodes[*e.NodeID] || drift {
 			d.heal = false
 		}
 	}

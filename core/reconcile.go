@@ -23,6 +23,7 @@ type ClusterService struct {
 	Wanted     bool // it wants a task
 	Image      string
 	NodeID     string // that it is pinned to
+	Volume     string // that its data is on; empty: not known
 	Port       int
 	Task       string
 	Ends       []time.Time // when tasks ended by themselves, as far as the cluster remembers

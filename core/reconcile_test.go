@@ -53,6 +53,9 @@ func TestDifferences(t *testing.T) {
 		{name: "runs though in the trash", state: core.StateTrashed, want: []string{"state_wrong"}, heals: true},
 		{name: "stopped without a service", state: core.StateStopped, change: func(c *core.Cluster, _ *[]core.ClusterThing) { c.Services = nil }},
 		{name: "other port", change: func(c *core.Cluster, _ *[]core.ClusterThing) { c.Services[0].Port++ }, want: []string{"port_drift"}},
+		{name: "other volume", change: func(c *core.Cluster, _ *[]core.ClusterThing) {
+			c.Services[0].Volume, c.Services[0].Wanted = "mydb-"+c.Services[0].InstanceID+"-g2", false
+		}, want: []string{"state_wrong", "volume_drift"}},
 		{name: "other image", change: func(c *core.Cluster, _ *[]core.ClusterThing) { c.Services[0].Image = "evil" }, want: []string{"image_drift"}},
 		{name: "other machine", change: func(c *core.Cluster, _ *[]core.ClusterThing) { c.Services[0].NodeID = "n2" }, want: []string{"node_drift"}},
 		{name: "strangers", change: func(c *core.Cluster, v *[]core.ClusterThing) {

@@ -268,8 +268,13 @@ func (s *site) worker(crash string) *exec.Cmd { return s.workerOn(s.engines[0], 
 
 func (s *site) workerOn(host, crash string) *exec.Cmd {
 	s.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), workerEnv+"="+s.url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
+	return s.startWorker(exec.Command(os.Args[0]), s.url, host, crash)
+}
+
+// startWorker starts a worker by a command that becomes this test binary, with the metadata database at url.
+func (s *site) startWorker(cmd *exec.Cmd, url, host, crash string) *exec.Cmd {
+	s.t.Helper()
+	cmd.Env = append(os.Environ(), workerEnv+"="+url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
 	cmd.Env = append(cmd.Env, s.env...)
 	var out strings.Builder
 	cmd.Stderr = &out

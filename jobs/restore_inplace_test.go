@@ -54,6 +54,8 @@ func TestRestoreInPlace(t *testing.T) {
 	s.must(core.Rotate{On: on})
 	cred = s.collect("genomes")
 	hopper := s.hers("hopper")
+	s.must(core.Share{On: on, With: s.colleague("knuth"), Right: core.RightRead})
+	s.says(i, s.hers("knuth"), "set password_encryption = 'md5'; alter role knuth password 'typed long ago'; select 1", "1", "knuth keeps his password as it was done long ago")
 
 	o = s.do(inPlace(b.ID))
 	if o.State != core.OperationDone {
@@ -75,6 +77,10 @@ func TestRestoreInPlace(t *testing.T) {
 		t.Error("eve, who was sent away, is back")
 	}
 	s.safety(o.ID)
+	var old string
+	if err := s.pool.QueryRow(t.Context(), "select distinct data->>'old' from notifications where kind = 'restored'").Scan(&old); err != nil || old != `["knuth"]` {
+		t.Errorf("passwords of an old form: %s, %v", old, err)
+	}
 
 	// Back to what came later, and forth again.
 	s.must(core.Undo{On: on})

@@ -19,6 +19,12 @@ func testAbsent(t *testing.T, c Cluster) {
 	}
 	must(t, rt.Remove(t.Context(), id))
 	must(t, rt.RemoveVolume(t.Context(), id))
+	must(t, rt.RemoveGeneration(t.Context(), id, 1))
+	clean, err := rt.Retire(t.Context(), id, 0)
+	must(t, err)
+	if !clean {
+		t.Error("what is not there has not stopped in good order")
+	}
 }
 
 func testEnsureTwice(t *testing.T, c Cluster) {
@@ -140,8 +146,10 @@ func testEngineGone(t *testing.T, c Cluster) {
 			_, err := rt.Status(ctx, spec.InstanceID)
 			return err
 		},
-		"Remove":       func(ctx context.Context, rt jobs.Runtime) error { return rt.Remove(ctx, spec.InstanceID) },
-		"RemoveVolume": func(ctx context.Context, rt jobs.Runtime) error { return rt.RemoveVolume(ctx, spec.InstanceID) },
+		"Remove":           func(ctx context.Context, rt jobs.Runtime) error { return rt.Remove(ctx, spec.InstanceID) },
+		"RemoveVolume":     func(ctx context.Context, rt jobs.Runtime) error { return rt.RemoveVolume(ctx, spec.InstanceID) },
+		"RemoveGeneration": func(ctx context.Context, rt jobs.Runtime) error { return rt.RemoveGeneration(ctx, spec.InstanceID, 1) },
+		"Retire":           func(ctx context.Context, rt jobs.Runtime) error { _, err := rt.Retire(ctx, "nothing", 0); return err },
 	}
 	for name, call := range calls {
 		if p := problem(t, call(t.Context(), c.Gone)); p.Cause != jobs.CauseEngine || p.Permanent || p.Message == "" {

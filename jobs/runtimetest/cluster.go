@@ -102,6 +102,8 @@ var cases = []struct {
 	{name: "an update stops first and keeps the volume", server: true, run: testUpdate},
 	{name: "a new name restarts nothing", server: true, run: testRename},
 	{name: "the volume is exchanged and put back", server: true, run: testExchange},
+	{name: "a server beside fills another volume", server: true, run: testBeside},
+	{name: "a server beside that is killed", server: true, run: testKilledBeside},
 	{name: "a removal stops the server cleanly", server: true, run: testCleanStop},
 	{name: "reservations are taken off what is free", server: true, run: testReservation},
 

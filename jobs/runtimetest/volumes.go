@@ -22,6 +22,9 @@ func testForeignVolume(t *testing.T, c Cluster) {
 	if p := problem(t, i.local().RemoveVolume(t.Context(), i.spec.InstanceID)); p.Cause != jobs.CauseRefused || !p.Permanent {
 		t.Errorf("problem %+v, want a permanent refusal", p)
 	}
+	if p := problem(t, i.local().RemoveGeneration(t.Context(), i.spec.InstanceID, 1)); p.Cause != jobs.CauseRefused || !p.Permanent {
+		t.Errorf("problem %+v, want a permanent refusal", p)
+	}
 }
 
 func testVolumeInUse(t *testing.T, c Cluster) {
@@ -71,6 +74,7 @@ func testVolumeElsewhere(t *testing.T, c Cluster) {
 	i.query("select 'ready'")
 	i.remove()
 	must(t, c.Members[0].Runtime.RemoveVolume(t.Context(), i.spec.InstanceID))
+	must(t, c.Members[0].Runtime.RemoveGeneration(t.Context(), i.spec.InstanceID, i.spec.Generation))
 	if got := i.volumeNames(i.member); len(got) != 1 {
 		t.Fatalf("volumes on the instance's own node: %v", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/volume"
 
@@ -59,6 +60,11 @@ func clusterService(s swarm.Service, tasks []swarm.Task) core.ClusterService {
 	}
 	if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
 		out.Image = c.Image
+		for _, m := range c.Mounts {
+			if m.Type == mount.TypeVolume {
+				out.Volume = m.Source
+			}
+		}
 	}
 	if p := s.Spec.TaskTemplate.Placement; p != nil {
 		for _, constraint := range p.Constraints {

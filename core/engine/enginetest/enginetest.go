@@ -105,6 +105,7 @@ func (s suite) life(t *testing.T) {
 		{"set password", f.setPassword},
 		{"share to read", f.shareToRead},
 		{"share to write", f.shareToWrite},
+		{"take passwords along", f.takeAlong},
 		{"revoke", f.revoke},
 		{"sample", f.sample},
 		{"report", f.report},
