@@ -51,10 +51,11 @@ func renderBackups(name string, list []core.Backup, more bool, page string) stri
 	})
 	for _, b := range list {
 		if b.State == core.BackupFailed {
-			return out + "\nThe newest that failed says: " + clip(oneLine(b.Error), 300)
+			out += "\nThe newest that failed says: " + clip(oneLine(b.Error), 300)
+			break
 		}
 	}
-	return out
+	return out + "\nTo download one, or to keep it for good: " + page
 }
 
 func (c conversation) restore(ctx context.Context) (Answer, error) {

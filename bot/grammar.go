@@ -156,7 +156,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "withdraw", Summary: "Takes back what you have asked an approval for.", Params: []Param{approval}, Example: "withdraw d0c1u2v3w4x5y6z7a8b9"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
-	g.Commands = slices.Concat(g.Commands, siteCommands, identityCommands)
+	g.Commands = slices.Concat(g.Commands, historyCommands, siteCommands, identityCommands)
 	topics := append(append(g.Names(), "help"), laterCommands...)
 	g.Commands = append(g.Commands, Command{
 		Name: "help", Anybody: true, Summary: "Explains the commands, or one of them.", Example: "help create",
@@ -242,7 +242,7 @@ func versionParam(c engine.Catalogue) Param {
 
 // laterCommands are agreed on but not available yet. People who type one learn that, and get no puzzling suggestion.
 var laterCommands = []string{
-	"upgrade", "audit",
+	"upgrade",
 }
 
 // identityCommands say who somebody is in chat.

@@ -13,7 +13,7 @@ func renderHelp(g Grammar, publicURL string) string {
 				later = append(later, c.Name)
 				continue
 			}
-			row(c.head(), c.Summary)
+			row(c.brief(), c.Summary)
 		}
 	})
 	out += "\nhelp create explains one command with all its options. Passwords are never taken or shown here."
@@ -43,6 +43,15 @@ func (c Command) head() string {
 		}
 	}
 	return out
+}
+
+// brief is the head for a list of all commands: what may be left out is told only of those that need nothing.
+func (c Command) brief() string {
+	head := c.head()
+	if before, _, found := strings.Cut(head, " ["); found && strings.Contains(before, "<") {
+		return before
+	}
+	return head
 }
 
 func renderCommandHelp(c Command) string {

@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -16,6 +18,11 @@ const (
 	OutcomeDone     Outcome = "done"
 	OutcomeFailed   Outcome = "failed"
 )
+
+// Outcomes lists them.
+func Outcomes() []string {
+	return []string{string(OutcomeAccepted), string(OutcomeRefused), string(OutcomeDone), string(OutcomeFailed)}
+}
 
 // AuditEntry is one line of the audit trail: who did what to which thing through which door. It never holds a secret.
 type AuditEntry struct {
@@ -61,11 +68,51 @@ func (s *Service) RecordLogin(ctx context.Context, req Request, login string, ou
 	return writeAudit(ctx, s.db, e)
 }
 
+// AuditFilter narrows the audit trail down. The zero value is all of it.
+type AuditFilter struct {
+	Database string // name or id
+	Actor    string // login
+	Action   string // such as download, or the beginning of some, such as link.
+	Outcome  Outcome
+	Span
+}
+
+// AuditTrail lists the audit trail, newest first, for administrators. next is the cursor of the next page, or empty.
+// Errors: CodeForbidden, CodeInvalid.
+func (s *Service) AuditTrail(ctx context.Context, actor Actor, f AuditFilter, page Page) (list []AuditEntry, next string, err error) {
+	if !actor.IsAdmin() {
+		return nil, "", Errorf(CodeForbidden, "Only administrators may read the audit trail.")
+	}
+	if err := oneOf("outcome", string(f.Outcome), Outcomes()); err != nil {
+		return nil, "", err
+	}
+	before := int64(math.MaxInt64)
+	if page.Cursor != "" {
+		if before, err = strconv.ParseInt(page.Cursor, 10, 64); err != nil {
+			return nil, "", invalid("cursor", "The cursor is the \"next\" of the answer before. Leave it out to start from the beginning.")
+		}
+	}
+	since, until := f.limits()
+	limit := min(max(page.Limit, 1), maxAudit)
+	list, err = many[AuditEntry](ctx, s.db, `select id, at, actor_id, actor, door, address, action, instance_id, subject, outcome, data from audit
+		where id < $1 and ($2 = '' or instance_id = $2 or subject = $2 or instance_id in (select id from instances where name = $2)) and ($3 = '' or actor = lower($3))
+		and ($4 = '' or starts_with(action, $4)) and ($5 = '' or outcome = $5) and ($6::timestamptz is null or at >= $6) and ($7::timestamptz is null or at < $7)
+		order by id desc limit $8`, before, f.Database, f.Actor, f.Action, f.Outcome, since, until, limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the audit trail: %w", err)
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = strconv.FormatInt(list[limit-1].ID, 10)
+	}
+	return list, next, nil
+}
+
+// maxAudit is how many entries a page has at most.
+const maxAudit = 1000
+
 // Audit lists the newest entries, for administrators. Errors: CodeForbidden.
 func (s *Service) Audit(ctx context.Context, actor Actor, limit int) ([]AuditEntry, error) {
-	if !actor.IsAdmin() {
-		return nil, Errorf(CodeForbidden, "Only administrators may read the audit trail.")
-	}
-	return many[AuditEntry](ctx, s.db, `select id, at, actor_id, actor, door, address, action, instance_id, subject, outcome, data
-		from audit order by id desc limit $1`, min(max(limit, 1), 1000))
+	list, _, err := s.AuditTrail(ctx, actor, AuditFilter{}, Page{Limit: limit})
+	return list, err
 }

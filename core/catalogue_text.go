@@ -18,9 +18,9 @@ import (
 // MyDB's own database as text: a head, each table's rows as PostgreSQL copies them, and an end that says how much there was. psql reads
 // it too. The schema is not part of it: the migrations make that.
 
-// notCopied are tables that are no part of a backup of MyDB's own database: what is measured anew, and what belongs to processes that
-// are gone by then. The queue's own tables, of which a copy would do old work twice, begin with river_.
-var notCopied = []string{"schema_versions", "sessions", "workers", "inventories", "samples"}
+// notCopied are tables that are no part of a backup of MyDB's own database: what is measured anew, what belongs to processes that
+// are gone by then, and links, which would work once more. The queue's own tables, of which a copy would do old work twice, begin with river_.
+var notCopied = []string{"schema_versions", "sessions", "workers", "inventories", "samples", "links"}
 
 const (
 	textHead = "-- MyDB's own database, schema %d\nset client_encoding = 'UTF8'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres';\n"

@@ -3,13 +3,22 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // BackupFilter narrows a history down. The zero value is everything of the actor's own.
 type BackupFilter struct {
 	All   bool        // everybody's; administrators only
 	State BackupState // empty: any
+	// Database is a name or an id; empty: all.
+	Database string
+	Span
 }
+
+var backupStates = []string{string(BackupRunning), string(BackupDone), string(BackupVerified), string(BackupFailed), string(BackupExpired)}
+
+// BackupStates lists the states of backups.
+func BackupStates() []string { return slices.Clone(backupStates) }
 
 // BackupHistory lists the backups of all instances that the actor owns, or of everybody's for an administrator who asks for all, newest
 // first, also of instances that are gone. next is the cursor of the next page, or empty.
@@ -21,13 +30,13 @@ func (s *Service) BackupHistory(ctx context.Context, actor Actor, f BackupFilter
 	if f.All && !actor.IsAdmin() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators see everybody's backups.")
 	}
-	switch f.State {
-	case "", BackupRunning, BackupDone, BackupVerified, BackupFailed, BackupExpired:
-	default:
-		return nil, "", invalid("state", "There is no state %q. Choose one of: running, done, verified, failed, expired.", clip(string(f.State)))
+	if err := oneOf("state", string(f.State), backupStates); err != nil {
+		return nil, "", err
 	}
+	since, until := f.limits()
 	list, err = many[Backup](ctx, s.db, selectBackup+`where (i.owner_id = $1 or $2 and (not i.phi or $3)) and ($4 = '' or b.state = $4) and ($5 = '' or b.id < $5)
-		order by b.id desc limit $6`, actor.ID, f.All, s.seesPHI(actor), string(f.State), page.Cursor, page.limit()+1)
+		and ($6 = '' or $6 in (i.name, i.id)) and ($7::timestamptz is null or b.created_at >= $7) and ($8::timestamptz is null or b.created_at < $8)
+		order by b.id desc limit $9`, actor.ID, f.All, s.seesPHI(actor), string(f.State), page.Cursor, f.Database, since, until, page.limit()+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("list backups: %w", err)
 	}

@@ -189,8 +189,13 @@ func (c *creation) lockOthers(ctx context.Context) (string, error) {
 }
 
 func (c *creation) countRestored(ctx context.Context) (string, error) {
+	began := c.Now()
 	r, err := c.countCopy(ctx, *c.from, c.server, c.secrets)
 	if err != nil {
+		return "", err
+	}
+	r.At, r.Seconds = c.Now().UTC(), c.Now().Sub(began).Seconds()
+	if err := c.Service.NoteReceipt(ctx, c.steps.operationID, r); err != nil {
 		return "", err
 	}
 	return checkCopy(r)

@@ -116,6 +116,9 @@ func (x *exchange) count(ctx context.Context) (string, error) {
 	}
 	r.At, r.Seconds = x.Now().UTC(), x.Now().Sub(x.began).Seconds()
 	x.filled.Receipt = &r
+	if err := x.Service.NoteReceipt(ctx, x.steps.operationID, r); err != nil {
+		return "", err
+	}
 	return checkCopy(r)
 }
 

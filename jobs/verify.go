@@ -132,6 +132,9 @@ func (v *verification) compare(ctx context.Context) (string, error) {
 	}
 	r.At, r.Seconds = v.Now().UTC(), v.Now().Sub(v.began).Seconds()
 	v.receipt = &r
+	if err := v.Service.NoteReceipt(ctx, v.attempt.steps.operationID, r); err != nil {
+		return "", err
+	}
 	return checkCopy(r)
 }
 

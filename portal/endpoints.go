@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/mydb-project/mydb/core"
@@ -19,6 +18,7 @@ func (s *Server) endpoints() []endpoint {
 		s.shareEndpoints(),
 		s.backupEndpoints(),
 		s.linkEndpoints(),
+		[]endpoint{s.runsEndpoint(), s.auditEndpoint()},
 		s.classEndpoints(),
 		s.notificationEndpoints(),
 		s.observeEndpoints(),
@@ -88,9 +88,6 @@ func (s *Server) accountEndpoints() []endpoint {
 			in: []any{idempotencyKey{}, ChatText{}}, out: ConsoleReply{}, status: http.StatusOK,
 			errors: []int{400, 403, 409, 413, 415, 503}, handle: s.apiChat,
 		}, {
-			method: http.MethodGet, path: "/audit", id: "listAudit", summary: "The newest entries of the audit trail, for administrators",
-			query: []string{"limit"}, in: []any{limitQuery{}}, out: auditList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiAudit,
-		}, {
 			method: http.MethodGet, path: "/openapi.json", id: "getDescription", summary: "This description",
 			entry: forAnybody, out: map[string]any{}, status: http.StatusOK, handle: s.apiDescription,
 		},
@@ -105,10 +102,6 @@ type idPath struct {
 	ID string `path:"id"`
 }
 
-type limitQuery struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-}
-
 type idempotencyKey struct {
 	Key string `header:"Idempotency-Key" maxLength:"200" description:"The same key again gives the first answer, and does nothing"`
 }
@@ -120,10 +113,6 @@ type databaseList struct {
 
 type tokenList struct {
 	Items []core.Token `json:"items"`
-}
-
-type auditList struct {
-	Items []core.AuditEntry `json:"items"`
 }
 
 // Database is an instance with all that its owner wants to know.
@@ -183,22 +172,5 @@ func (s *Server) apiOperation(w http.ResponseWriter, r *http.Request, c call) er
 		return err
 	}
 	s.writeJSON(w, http.StatusOK, o)
-	return nil
-}
-
-func (s *Server) apiAudit(w http.ResponseWriter, r *http.Request, c call) error {
-	limit := 100
-	if q := r.URL.Query(); q.Has("limit") {
-		n, err := strconv.Atoi(q.Get("limit"))
-		if err != nil || n < 1 || n > 1000 {
-			return refuse("limit", "The limit is a number from 1 to 1000.")
-		}
-		limit = n
-	}
-	entries, err := s.service.Audit(r.Context(), c.Actor, limit)
-	if err != nil {
-		return err
-	}
-	s.writeJSON(w, http.StatusOK, auditList{Items: entries})
 	return nil
 }

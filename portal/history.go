@@ -3,17 +3,18 @@ package portal
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/mydb-project/mydb/core"
 )
 
 // historyQuery is what the history of backups may be narrowed down by.
 type historyQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor string `query:"cursor" description:"The next of the page before"`
-	All    bool   `query:"all" description:"Everybody's; administrators only"`
-	State  string `query:"state" enum:"running,done,verified,failed,expired"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor   string `query:"cursor" description:"The next of the page before"`
+	All      bool   `query:"all" description:"Everybody's; administrators only"`
+	State    string `query:"state" enum:"running,done,verified,failed,expired"`
+	Database string `query:"database" description:"Name or id"`
+	spanQuery
 	Format string `query:"format" enum:"json,csv" description:"csv gives everything at once, for spreadsheets"`
 }
 
@@ -21,12 +22,17 @@ func (s *Server) historyEndpoint() endpoint {
 	return endpoint{
 		method: http.MethodGet, path: "/backups", id: "backupHistory", summary: "The backups of all one's databases, newest first",
 		about: "Also of databases that are gone. Administrators may ask for everybody's.",
-		query: []string{"limit", "cursor", "all", "state", "format"}, in: []any{historyQuery{}}, out: backupList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiHistory,
+		query: append([]string{"limit", "cursor", "format"}, historyFilterNames...), in: []any{historyQuery{}}, out: backupList{}, status: http.StatusOK, errors: []int{400, 403}, handle: s.apiHistory,
 	}
 }
 
+var historyFilterNames = []string{"database", "state", "since", "until", "all"}
+
 func historyFilter(r *http.Request) (f core.BackupFilter, err error) {
-	f.State = core.BackupState(r.URL.Query().Get("state"))
+	f.State, f.Database = core.BackupState(r.URL.Query().Get("state")), nameOf(r)
+	if f.Span, err = spanOf(r); err != nil {
+		return f, err
+	}
 	f.All, err = flagOf(r, "all")
 	return f, err
 }
@@ -40,12 +46,12 @@ func (s *Server) apiHistory(w http.ResponseWriter, r *http.Request, c call) erro
 	if err != nil {
 		return err
 	}
-	switch r.URL.Query().Get("format") {
-	case "", "json":
-	case "csv":
+	table, err := asTable(r)
+	if err != nil {
+		return err
+	}
+	if table {
 		return s.historyCSV(w, r, c)
-	default:
-		return refuse("format", "The format is json or csv.")
 	}
 	list, next, err := s.service.BackupHistory(r.Context(), c.Actor, filter, page)
 	if err != nil {
@@ -72,12 +78,6 @@ func (s *Server) historyCSV(w http.ResponseWriter, r *http.Request, c call) erro
 }
 
 func historyRow(b core.Backup) []string {
-	at := func(t *time.Time) string {
-		if t == nil {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339)
-	}
 	seconds, size, tables, rows, sum := "", "", "", "", ""
 	if b.Seconds != nil {
 		seconds = strconv.FormatFloat(*b.Seconds, 'f', 1, 64)
@@ -92,17 +92,14 @@ func historyRow(b core.Backup) []string {
 		tables, rows = strconv.Itoa(b.Contents.Tables), strconv.FormatInt(b.Contents.Rows, 10)
 	}
 	return []string{
-		b.Database, b.InstanceID, b.ID, string(b.State), b.Reason, b.RequestedBy, at(&b.CreatedAt), at(b.FinishedAt), seconds, size, tables, rows, at(b.VerifiedAt),
-		b.PinNote, at(b.ExpiredAt), sum, b.Location, b.Error,
+		b.Database, b.InstanceID, b.ID, string(b.State), b.Reason, b.RequestedBy, atMoment(&b.CreatedAt), atMoment(b.FinishedAt), seconds, size, tables, rows, atMoment(b.VerifiedAt),
+		b.PinNote, atMoment(b.ExpiredAt), sum, b.Location, b.Error,
 	}
 }
 
 type historyView struct {
 	Items   []core.Backup
-	Next    string
-	All     bool
-	State   core.BackupState
-	States  []core.BackupState
+	Narrow  narrow
 	IsAdmin bool
 }
 
@@ -116,13 +113,11 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request, c call) err
 	if err != nil {
 		return err
 	}
-	v := historyView{
-		All: filter.All, State: filter.State, IsAdmin: c.Actor.IsAdmin(),
-		States: []core.BackupState{core.BackupRunning, core.BackupDone, core.BackupVerified, core.BackupFailed, core.BackupExpired},
-	}
-	if v.Items, v.Next, err = s.service.BackupHistory(r.Context(), c.Actor, filter, page); err != nil {
+	list, next, err := s.service.BackupHistory(r.Context(), c.Actor, filter, page)
+	if err != nil {
 		return err
 	}
-	s.render(w, r, http.StatusOK, "history", "Backups", v)
+	n := narrowed(r, c, next, historyFilterNames, selection{"state", "State", core.BackupStates()})
+	s.render(w, r, http.StatusOK, "history", "Backups", historyView{list, n, n.IsAdmin})
 	return nil
 }
