@@ -142,6 +142,48 @@ func TestBackupGuard(t *testing.T) {
 	now = start.Add(60 * time.Hour)
 	backup(4 << 20)
 	finds(61 * time.Hour)
+	if well, err := s.BackupsWell(t.Context()); err != nil || !well {
+		t.Errorf("all is well: %v, %v", well, err)
+	}
+
+	// A backup of the future, made while a clock was wrong, does not count.
+	now = start.AddDate(1, 0, 0)
+	backup(4 << 20)
+	finds(95*time.Hour, core.AlarmBackupLate)
+	if well, err := s.BackupsWell(t.Context()); err != nil || well {
+		t.Errorf("a backup is late: %v, %v", well, err)
+	}
+	if _, err := pool.Exec(t.Context(), "delete from backups where created_at > $1", now); err != nil {
+		t.Fatal(err)
+	}
+
+	// None was ever verified.
+	now = start.AddDate(0, 0, 39)
+	backup(4 << 20)
+	finds(39*24*time.Hour+time.Hour, core.AlarmBackupUnverified)
+	if _, err := pool.Exec(t.Context(), "update backups set verified_at = $1, state = 'verified' where manifest is not null", now); err != nil {
+		t.Fatal(err)
+	}
+	finds(39*24*time.Hour + 2*time.Hour)
+	if _, err := pool.Exec(t.Context(), "update backups set state = 'expired' where manifest is not null and id <> (select max(id) from backups)"); err != nil {
+		t.Fatal(err)
+	}
+	now = start.AddDate(0, 0, 76)
+	backup(4 << 20)
+	finds(76*24*time.Hour+time.Hour, core.AlarmBackupUnverified)
+	told, _, err := s.Letters(t.Context(), admin, "", core.Page{Limit: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := map[string]bool{}
+	for _, l := range told {
+		owner[l.Subject] = owner[l.Subject] || l.Audience == core.ToOwner
+	}
+	for _, kind := range []string{"backup late", "backup small", "backup unverified"} {
+		if !owner["genomes: "+kind] {
+			t.Errorf("the owner was not told of %s: %v", kind, owner)
+		}
+	}
 }
 
 // TestBackupBadInput has a sentence for everything that cannot be.

@@ -12,11 +12,12 @@ import (
 // The kinds of alarms about backups. They are judged by what is in the catalogue of backups, and not by the jobs that make them: a
 // schedule that silently stops is found, too.
 const (
-	AlarmBackupLate  = "backup_late"  // the newest good backup is older than the schedule allows
-	AlarmBackupSmall = "backup_small" // much smaller than the one before
+	AlarmBackupLate       = "backup_late"       // the newest good backup is older than the schedule allows
+	AlarmBackupSmall      = "backup_small"      // much smaller than the one before
+	AlarmBackupUnverified = "backup_unverified" // none was restored and counted for too long
 )
 
-var guardKinds = []string{AlarmBackupLate, AlarmBackupSmall}
+var guardKinds = []string{AlarmBackupLate, AlarmBackupSmall, AlarmBackupUnverified}
 
 // How old the newest good backup may be: a period, the length of a window, and time to make it.
 var backupAges = map[string]time.Duration{
@@ -37,20 +38,28 @@ type guarded struct {
 	ID, Name, Backup string
 	ReadyAt          *time.Time
 	NewestAt         *time.Time
-	Newest, Before   *int64 // sizes
+	Newest, Before   *int64     // sizes
+	FirstAt          *time.Time // when the first good backup ever was made
+	VerifiedAt       *time.Time // when one was verified last
 }
 
-const selectGuarded = `select i.id, i.name, i.backup, i.ready_at, b.at[1] as newest_at, b.size[1] as newest, b.size[2] as before from instances i
+// selectGuarded leaves out backups of the future: a clock was wrong, and nobody knows how old they are.
+const selectGuarded = `select i.id, i.name, i.backup, i.ready_at, b.at[1] as newest_at, b.size[1] as newest, b.size[2] as before, v.first_at, v.verified_at from instances i
 	left join lateral (select array_agg(x.created_at order by x.id desc) as at, array_agg(x.size order by x.id desc) as size
-		from (select id, created_at, size from backups where instance_id = i.id and state in ('done', 'verified') order by id desc limit 2) x) b on true
+		from (select id, created_at, size from backups where instance_id = i.id and state in ('done', 'verified') and created_at <= $1 order by id desc limit 2) x) b on true
+	left join lateral (select min(created_at) as first_at, max(verified_at) filter (where verified_at <= $1) as verified_at
+		from backups where instance_id = i.id and state in ('done', 'verified', 'expired')) v on true
 	where i.state = 'ready' and i.backup <> 'never'`
 
-// GuardBackups looks for instances whose newest good backup is too old or too small, and tells of them. Periodic.
+// clockSkew is how much the clocks of the machines may differ.
+const clockSkew = time.Hour
+
+// GuardBackups looks for instances whose newest good backup is too old, too small, or not proven, and tells of them. Periodic.
 func (s *Service) GuardBackups(ctx context.Context) error {
 	if !s.backups.On {
 		return nil
 	}
-	list, err := many[guarded](ctx, s.db, selectGuarded)
+	list, err := many[guarded](ctx, s.db, selectGuarded, s.now().Add(clockSkew))
 	if err != nil {
 		return fmt.Errorf("look at the newest backups: %w", err)
 	}
@@ -83,5 +92,30 @@ func (g guarded) findings(b policy.Backup, now time.Time) (out []found) {
 				g.Name, engine.Bytes(*g.Newest), engine.Bytes(*g.Before)),
 		})
 	}
-	return out
+	return append(out, g.unverified(b, now)...)
+}
+
+// unverified is the finding of an instance of which no backup was verified for too long, on a site that verifies.
+func (g guarded) unverified(b policy.Backup, now time.Time) []found {
+	since, what := g.FirstAt, "No backup of "+g.Name+" was ever verified"
+	if g.VerifiedAt != nil {
+		since, what = g.VerifiedAt, "No backup of "+g.Name+" was verified since "+moment(*g.VerifiedAt)
+	}
+	if b.Verify == policy.VerifyNever || since == nil || now.Sub(*since) <= time.Duration(b.VerifyWithin) {
+		return nil
+	}
+	return []found{{
+		kind: AlarmBackupUnverified, subject: g.ID, instanceID: g.ID, severity: SeverityWarning,
+		message: what + ", which is to restore a copy and count it. The receipts of its backups, and its operations, say what stood in the way; verify one on its page.",
+	}}
+}
+
+// BackupsWell reports whether nothing is known to be wrong with any backup, also not with those of MyDB itself.
+func (s *Service) BackupsWell(ctx context.Context) (well bool, err error) {
+	kinds := append([]string{AlarmBackupLost, AlarmCatalogueLate}, guardKinds...)
+	err = s.db.QueryRow(ctx, "select not exists (select from findings where resolved_at is null and kind = any($1))", kinds).Scan(&well)
+	if err != nil {
+		return false, fmt.Errorf("look for findings about backups: %w", err)
+	}
+	return well && s.backups.On, nil
 }

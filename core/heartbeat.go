@@ -30,8 +30,8 @@ func (s *Service) HeartbeatURL() string { return s.policy.Backup.Heartbeat }
 
 // KeepHeartbeat records an attempt. An empty problem means that it arrived.
 func (s *Service) KeepHeartbeat(ctx context.Context, problem string) error {
-	_, err := s.db.Exec(ctx, `insert into heartbeats (tried_at, sent_at, problem) values ($1, case when $2 = '' then $1 end, $2)
-		on conflict (id) do update set tried_at = $1, sent_at = case when $2 = '' then $1 else heartbeats.sent_at end, problem = $2`, s.now(), problem)
+	_, err := s.db.Exec(ctx, `insert into heartbeats (tried_at, sent_at, problem) values ($1, case when $2 = '' then $1::timestamptz end, $2)
+		on conflict (id) do update set tried_at = $1, sent_at = case when $2 = '' then $1::timestamptz else heartbeats.sent_at end, problem = $2`, s.now(), problem)
 	if err != nil {
 		return fmt.Errorf("record the heartbeat: %w", err)
 	}

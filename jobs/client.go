@@ -161,7 +161,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &endAccountsWorker{Options: o})
 	river.AddWorker(workers, &scheduleWorker{Options: o})
-	river.AddWorker(workers, &guardWorker{service: o.Service})
+	river.AddWorker(workers, &guardWorker{Options: o})
 	river.AddWorker(workers, &retainWorker{Options: o})
 	river.AddWorker(workers, &catalogueWorker{Options: o})
 	river.AddWorker(workers, &adoptionWorker{Options: o})

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-
-	"github.com/mydb-project/mydb/core"
 )
 
 // How often is looked for backups that are due, for those that are late, and for those whose time is over.
@@ -57,12 +55,16 @@ func (guardArgs) InsertOpts() river.InsertOpts {
 
 type guardWorker struct {
 	river.WorkerDefaults[guardArgs]
-	service *core.Service
+	Options
 }
 
 // Work implements river.Worker.
 func (w *guardWorker) Work(ctx context.Context, _ *river.Job[guardArgs]) error {
-	return errors.Join(w.service.GuardBackups(ctx), w.service.GuardCatalogue(ctx), w.service.GuardRecovery(ctx))
+	s := w.Service
+	if err := errors.Join(s.GuardBackups(ctx), s.GuardCatalogue(ctx), s.GuardRecovery(ctx)); err != nil {
+		return err
+	}
+	return Beat(ctx, w.Options)
 }
 
 // retainArgs ask for the end of backups that no rule keeps.

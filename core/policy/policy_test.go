@@ -45,6 +45,24 @@ quotas:
 	}
 }
 
+// TestBackup reads how backups are verified, also as yes and no.
+func TestBackup(t *testing.T) {
+	for text, want := range map[string]policy.Verify{"": policy.VerifyEach, "verify: true": policy.VerifyEach, "verify: false": policy.VerifyNever, "verify: weekly": policy.VerifyWeekly, "verify: each": policy.VerifyEach} {
+		s, err := policy.Read(strings.NewReader("policy: { backup: { " + text + " } }"))
+		if err != nil || s.Policy.Backup.Verify != want {
+			t.Errorf("%q: %q, %v; want %q", text, s.Policy.Backup.Verify, err, want)
+		}
+	}
+	b := policy.DefaultBackup()
+	if b.AtOnce != 4 || b.AtOncePerNode != 2 || b.VerifyAtOnce != 2 || b.VerifyAtOncePerNode != 1 || b.VerifyWithin.String() != "35d" || b.Heartbeat != "" {
+		t.Errorf("defaults %+v", b)
+	}
+	_, err := policy.Read(strings.NewReader("policy: { backup: { heartbeat: 'ftp://hc.example.org/sesame' } }"))
+	if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "policy.backup.heartbeat (its value is a secret)") {
+		t.Errorf("heartbeat: %v", err)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"policy: { expiry: { default: 10d, maximum: 5d } }":  "longer than the maximum",
