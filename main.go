@@ -69,6 +69,7 @@ func command() *cobra.Command {
 		simple("check", "Validate the configuration and reach every configured service", runCheck),
 		catalogueCommand(),
 		keyCommand(),
+		recoverCommand(),
 		chatCommand(),
 		connectCommand(),
 		simple("version", "Print the version", func(cmd *cobra.Command) error {

@@ -30,11 +30,20 @@ func (c Delete) prepare(*Service, Actor) (decision, error) {
 	if err := checkText("reason", c.Reason, 1000); err != nil {
 		return nil, err
 	}
+	states := []State{StateReady, StateStopped, StateRestoring}
 	return deletion{
-		ask:      request{on: c.Database, action: "delete", reason: c.Reason, states: []State{StateReady, StateStopped}},
-		now:      change{on: c.Database, kind: "delete", states: []State{StateReady, StateStopped}, audit: map[string]any{"reason": c.Reason, "alone": !c.approved}},
+		ask:      request{on: c.Database, action: "delete", reason: c.Reason, states: states, allow: mayDelete},
+		now:      change{on: c.Database, kind: "delete", states: states, allow: mayDelete, audit: map[string]any{"reason": c.Reason, "alone": !c.approved}},
 		approved: c.approved,
 	}, nil
+}
+
+// mayDelete lets those delete who manage an instance. What a recovery has found, and what nobody can measure, can be deleted, too.
+func mayDelete(actor Actor, i Instance) error {
+	if err := ownerOrAdmin(actor, i); err != nil || i.State != StateRestoring || i.RecoveredAt != nil {
+		return err
+	}
+	return Errorf(CodeBusy, "%s is restoring. This can be done when it is ready or stopped.", i.Name)
 }
 
 // deletion asks for an approval, unless the policy lets the owner delete alone.

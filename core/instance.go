@@ -66,6 +66,7 @@ type Instance struct {
 	CreatedAt         time.Time         `json:"created_at"`
 	ReadyAt           *time.Time        `json:"ready_at"`
 	EndedAt           *time.Time        `json:"ended_at,omitempty"`
+	RecoveredAt       *time.Time        `json:"-"`                 // when a recovery found it, until it was measured
 	Right             string            `json:"right,omitempty"`   // what a share lets the one who asks do: read or write. Username is theirs then
 	Failure           *string           `json:"failure,omitempty"` // why the last operation failed
 	OperationID       *string           `json:"operation_id"`      // the latest operation
@@ -74,7 +75,7 @@ type Instance struct {
 const selectInstance = `select i.id, i.name, p.login as owner, i.owner_id, i.engine, i.version, i.size, i.image, i.state, i.node_id, i.host, ports.port,
 	i.generation, i.init_until, i.restarts, i.stopped_at, i.stopped_why, i.trashed_at, i.purge_at, i.username, i.database, i.extensions, i.description, i.contact, i.department, i.pi, i.application, i.project, i.support,
 	i.backup_window, i.maintenance_window, i.class, i.template, i.settings, i.phi, i.backup, i.expires_at, i.created_at, i.ready_at,
-	i.ended_at, '' as "right", o.error as failure, o.id as operation_id
+	i.ended_at, i.recovered_at, '' as "right", o.error as failure, o.id as operation_id
 	from instances i
 	join people p on p.id = i.owner_id
 	left join ports on ports.instance_id = i.id

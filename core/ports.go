@@ -11,6 +11,8 @@ import (
 // PortRange is the range of ports, both ends included, that instances are published on.
 type PortRange struct{ First, Last int }
 
+func (r PortRange) has(port int) bool { return port >= r.First && port <= r.Last }
+
 // Quarantines of a port: clients may still try the port of a database that is gone; and what else runs on a host may go away.
 const (
 	releasedPortQuarantine = time.Hour

@@ -27,6 +27,15 @@ type ClusterService struct {
 	Port       int
 	Task       string
 	Ends       []time.Time // when tasks ended by themselves, as far as the cluster remembers
+
+	// What a recovery needs to know beside. CPU counts cores, Memory is in bytes.
+	Engine     string
+	Label      string // the instance's name when the service was changed last
+	Generation int    // of the volume that is mounted; 0: not known
+	CPU        float64
+	Memory     int64
+	Restarts   int // that were asked for
+	CreatedAt  time.Time
 }
 
 // ClusterThing is a secret or a volume with an instance's label.

@@ -136,9 +136,10 @@ func (r Recovery) sentence() string {
 		"Look at the differences, then accept: on the page Recovery, or with `mydb recover accept`.", moment(r.At), from, count(len(r.Differences), "difference"))
 }
 
-// Operator is the one at the terminal of a machine of MyDB, who has its configuration and so may do everything.
-func Operator(c Command) Request {
-	r := system(c)
-	r.Door = DoorTerminal
+// Operator is somebody at the terminal of a machine of MyDB, who has its configuration and so may do everything. by is who they say they
+// are.
+func Operator(by string) Request {
+	r := system(nil)
+	r.Door, r.Actor.Login = DoorTerminal, by
 	return r
 }

@@ -38,6 +38,7 @@ type attempt struct {
 	authority *crypt.Authority
 	initUntil time.Time
 	stopped   bool // the spec is that of a server that does not run
+	blind     bool // the server's secrets are lost, so it can only be looked at from outside
 
 	crowded     time.Time // since when the task finds no port or no place; zero while it does
 	passwordSet bool      // the server has the owner's new password
@@ -83,6 +84,12 @@ func (a *attempt) choose() (err error) {
 	return err
 }
 
+// errSecretsLost says that MyDB has no password of a server.
+var errSecretsLost = &Problem{
+	Cause: CauseData, Permanent: true,
+	Message: "MyDB has no password for this server: it was made after the backup that MyDB was recovered from. Restore its newest backup into a new database, and then delete it.",
+}
+
 // open reads where an instance that exists is, and the passwords of MyDB's accounts on it.
 func (a *attempt) open(ctx context.Context) (err error) {
 	i := a.instance
@@ -95,7 +102,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	a.nodeID, a.initUntil = *i.NodeID, *i.InitUntil
 	a.server = engine.Server{Host: *i.Host, Port: *i.Port, CA: a.authority.Pool(), PEM: a.authority.Certificate()}
 	a.secrets, err = a.Service.ServerSecrets(ctx, i.ID, func() (engine.Secrets, error) {
-		return engine.Secrets{}, fmt.Errorf("the secrets of instance %s are lost", i.ID)
+		return engine.Secrets{}, fmt.Errorf("instance %s: %w", i.ID, errSecretsLost)
 	})
 	return err
 }

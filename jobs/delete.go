@@ -13,8 +13,11 @@ import (
 
 // deletePlan makes a last backup before the server is stopped, if it runs and there is a store.
 var deletePlan = plan{
-	limit: backupLimit, tries: backupTries,
+	limit: backupLimit, tries: backupTries, blind: true,
 	steps: func(ctx context.Context, a *attempt) ([]step, error) {
+		if a.blind {
+			return []step{{"remove the server, whose data stays", a.remove}}, nil
+		}
 		halt := step{"stop the server", a.halt}
 		if a.Store == nil || a.instance.State != core.StateReady {
 			return []step{halt}, nil
@@ -51,13 +54,15 @@ var undeletePlan = plan{
 }
 
 var purgePlan = plan{
-	limit: 10 * time.Minute,
+	limit: 10 * time.Minute, blind: true,
 	steps: func(_ context.Context, a *attempt) ([]step, error) {
-		return []step{{"remove the server and its secret", func(ctx context.Context) (string, error) {
-			return "", a.Runtime.Remove(ctx, a.instance.ID)
-		}}}, nil
+		return []step{{"remove the server and its secret", a.remove}}, nil
 	},
 	finish: finishPurge,
+}
+
+func (a *attempt) remove(ctx context.Context) (string, error) {
+	return "", a.Runtime.Remove(ctx, a.instance.ID)
 }
 
 // finishPurge leaves the volume to its own node, where the catalogue's tombstone is looked at once more.

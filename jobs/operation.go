@@ -36,6 +36,8 @@ type plan struct {
 	tries int
 	// away says that the instance itself is not touched, and may be gone.
 	away bool
+	// blind says that it can be done to a server whose secrets are lost: attempt.blind says that they are.
+	blind bool
 	// after is the number of the last step of the job that has handed the operation over to this one; zero: it is the first.
 	after int
 	// steps are what is done, in this order. Each is idempotent and finds what an earlier attempt left.
@@ -120,7 +122,8 @@ func (w *operationWorker) do(ctx context.Context, p plan, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	if !p.away {
-		if err := a.open(ctx); err != nil {
+		err := a.open(ctx)
+		if a.blind = errors.Is(err, errSecretsLost); err != nil && !(a.blind && p.blind) {
 			return err
 		}
 	}

@@ -91,6 +91,11 @@ func readManifest(ctx context.Context, s Store, folder string) (m core.Manifest,
 	if err != nil {
 		return m, err
 	}
+	return parseManifest(text, folder)
+}
+
+// parseManifest reads the text of a manifest that lies in a folder.
+func parseManifest(text []byte, folder string) (m core.Manifest, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, err
 	}

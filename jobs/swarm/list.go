@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,14 +59,7 @@ func clusterService(s swarm.Service, tasks []swarm.Task) core.ClusterService {
 	out := core.ClusterService{
 		InstanceID: s.Spec.Labels[LabelInstance], Name: s.Spec.Name, Wanted: !wantsNone(s), Port: int(publishedPort(s)),
 	}
-	if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
-		out.Image = c.Image
-		for _, m := range c.Mounts {
-			if m.Type == mount.TypeVolume {
-				out.Volume = m.Source
-			}
-		}
-	}
+	describe(&out, s)
 	if p := s.Spec.TaskTemplate.Placement; p != nil {
 		for _, constraint := range p.Constraints {
 			if id, ok := strings.CutPrefix(constraint, nodeConstraint); ok {
@@ -86,6 +80,28 @@ func clusterService(s swarm.Service, tasks []swarm.Task) core.ClusterService {
 		out.Task = string(jobs.TaskStopped)
 	}
 	return out
+}
+
+// describe tells what a service's labels and spec say of its instance.
+func describe(out *core.ClusterService, s swarm.Service) {
+	out.Engine, out.Label, out.CreatedAt = s.Spec.Labels[LabelEngine], s.Spec.Labels[LabelName], s.CreatedAt
+	out.Restarts, _ = strconv.Atoi(s.Spec.Labels[labelRestarts]) // there is none without a restart
+	if r := s.Spec.TaskTemplate.Resources; r != nil && r.Limits != nil {
+		out.CPU, out.Memory = float64(r.Limits.NanoCPUs)/1e9, r.Limits.MemoryBytes
+	}
+	c := s.Spec.TaskTemplate.ContainerSpec
+	if c == nil {
+		return
+	}
+	out.Image = c.Image
+	for _, m := range c.Mounts {
+		if m.Type == mount.TypeVolume {
+			out.Volume = m.Source
+		}
+		if number, ours := strings.CutPrefix(m.Source, ServiceName(out.InstanceID)+"-g"); ours {
+			out.Generation, _ = strconv.Atoi(number)
+		}
+	}
 }
 
 // Volumes implements jobs.Runtime.
