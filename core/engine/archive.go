@@ -100,6 +100,7 @@ type Tool struct {
 	Command []string
 	Env     []string
 	Files   map[string][]byte // in ToolDir, readable by the program alone
+	Secrets []string          // never shown of what the program says, beside what its files hold
 	Say     func(line string) // is told each line of the standard error stream; may be nil
 }
 

@@ -60,6 +60,7 @@ type Engine interface {
 	Lacks() map[Capability]string
 
 	Archiver
+	Importer
 
 	// Snippets are the ways to connect that the connection card shows. They never hold a password.
 	Snippets(c Card) []Snippet

@@ -244,6 +244,11 @@ func (s *stderrTail) flush() {
 // text is what was kept, without what the tool's files hold.
 func (s *stderrTail) text(t engine.Tool) string {
 	kept := bytes.ToValidUTF8(bytes.TrimSpace(s.kept), []byte("?"))
+	for _, secret := range t.Secrets {
+		if secret != "" {
+			kept = bytes.ReplaceAll(kept, []byte(secret), []byte("***"))
+		}
+	}
 	for name, content := range t.Files {
 		for _, word := range bytes.FieldsFunc(content, func(r rune) bool { return r == ':' || r == '"' || r == '=' || r <= ' ' }) {
 			if name != "ca.crt" && len(word) >= 12 {

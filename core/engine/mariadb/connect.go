@@ -25,6 +25,7 @@ const connectTimeout = 5 * time.Second
 type login struct {
 	user, password, database string
 	manyStatements           bool // allow several statements in one text, as in a script
+	anyLength                bool // of a statement, as far as the server takes it
 }
 
 // session is one connection, which no pool lends to anybody else.
@@ -46,6 +47,9 @@ func dial(ctx context.Context, s engine.Server, l login) (*session, error) {
 	cfg.Timeout = connectTimeout
 	cfg.Logger = &mysql.NopLogger{} // what goes wrong comes back as an error
 	cfg.MultiStatements = l.manyStatements
+	if l.anyLength {
+		cfg.MaxAllowedPacket = 0 // asks the server
+	}
 	cfg.InterpolateParams = true // half the way to the server and back
 	if !l.manyStatements {
 		// What a name or a text in a statement means must not depend on how the server is set up, nor for how long it may take. A

@@ -67,7 +67,7 @@ func tool(s engine.Server, user, password, program string, arguments ...string) 
 			program, "--config=" + engine.ToolDir + "/login.yaml", "--host=" + s.Host, "--port=" + strconv.Itoa(s.Port),
 			"--username=" + user, "--authenticationDatabase=" + adminDB, "--authenticationMechanism=SCRAM-SHA-256", "--ssl", "--sslCAFile=" + engine.ToolDir + "/ca.crt",
 		}, arguments...),
-		Files: map[string][]byte{"login.yaml": []byte("password: " + password + "\n"), "ca.crt": s.PEM},
+		Files: map[string][]byte{"login.yaml": passwordFile(password), "ca.crt": s.PEM},
 	}
 }
 

@@ -77,9 +77,7 @@ func contents(ctx context.Context, tx pgx.Tx, database string, checksumBelow int
 		return out, err
 	}
 	rows, err = tx.Query(ctx, `select n.nspname, c.relname, pg_table_size(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-		and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid and x.deptype = 'e')
-		order by n.nspname, c.relname`)
+		where `+countedTables+` order by n.nspname, c.relname`)
 	if err != nil {
 		return out, err
 	}
