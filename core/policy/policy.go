@@ -36,6 +36,7 @@ type Policy struct {
 	Approve []string `yaml:"approve"`
 
 	Approvals Approvals `yaml:"approvals"`
+	Import    Import    `yaml:"import"`
 }
 
 // Approvable are the words that Approve may list.
@@ -116,7 +117,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks()}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -139,11 +140,12 @@ func Read(r io.Reader) (Site, error) {
 	}
 	s.Policy.Backup.fill()
 	s.Policy.Links.fill()
+	s.Policy.Import.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check()}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check()}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}
