@@ -85,10 +85,13 @@ func (r BackupReceipt) Proves() bool { return r.OK && r.NotCompared == "" }
 
 // Compare looks for tables of a backup that are not in a restored copy with as many rows and the same checksum, and the other way
 // round. At most twenty problems are told.
-func Compare(want, got engine.Contents) BackupReceipt {
+func Compare(want, got engine.Contents) BackupReceipt { return CompareCopy(want, got, "backup") }
+
+// CompareCopy is Compare for a copy of something else, such as "source".
+func CompareCopy(want, got engine.Contents, of string) BackupReceipt {
 	r := BackupReceipt{Server: got.ServerVersion}
 	if !want.Exact {
-		r.NotCompared = cmp.Or(want.Why, "The backup does not say of which moment its counts are.")
+		r.NotCompared = cmp.Or(want.Why, "The "+of+" does not say of which moment its counts are.")
 	}
 	tell := func(text string) {
 		if len(r.Problems) < 20 {
@@ -106,23 +109,23 @@ func Compare(want, got engine.Contents) BackupReceipt {
 			key := [3]string{d.Name, t.Schema, t.Name}
 			copied, there := have[key]
 			delete(have, key)
-			r.compare(tableName(d.Name, t), want, t, copied, there, tell)
+			r.compare(tableName(d.Name, t), of, want, t, copied, there, tell)
 		}
 	}
 	for key, t := range have {
-		tell(tableName(key[0], t) + " is in the copy, and not in the backup")
+		tell(tableName(key[0], t) + " is in the copy, and not in the " + of)
 	}
 	r.OK = len(r.Problems) == 0
 	return r
 }
 
-func (r *BackupReceipt) compare(name string, want engine.Contents, t, copied engine.ContentTable, there bool, tell func(string)) {
+func (r *BackupReceipt) compare(name, of string, want engine.Contents, t, copied engine.ContentTable, there bool, tell func(string)) {
 	switch {
 	case !there:
 		tell(name + " is not in the copy")
 		return
 	case t.Rows != copied.Rows && want.Exact:
-		tell(name + " has " + strconv.FormatInt(copied.Rows, 10) + " rows in the copy and " + strconv.FormatInt(t.Rows, 10) + " in the backup")
+		tell(name + " has " + strconv.FormatInt(copied.Rows, 10) + " rows in the copy and " + strconv.FormatInt(t.Rows, 10) + " in the " + of)
 		return
 	}
 	r.Tables++

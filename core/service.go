@@ -41,6 +41,7 @@ type Service struct {
 	inspector  Inspector
 	reports    chan struct{} // as many as may be read at once
 	downloads  chan struct{} // as many as may be under way at once
+	uploads    chan struct{} // as many as may arrive at once
 }
 
 // Options are what a Service is made of. All but Now are needed.
@@ -93,7 +94,7 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, queue: o.Queue, keys: o.Keys, catalogue: o.Catalogue, ports: o.Ports, pool: o.Pool, now: o.Now, log: o.Log,
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins, chatAdmins: o.ChatAdmins,
-		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce), downloads: make(chan struct{}, downloadsAtOnce),
+		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce), downloads: make(chan struct{}, downloadsAtOnce), uploads: make(chan struct{}, uploadsAtOnce),
 	}
 	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups
 	if s.policy.Backup.Timezone == "" {

@@ -35,7 +35,7 @@ func openStore(ctx context.Context, address string) (jobs.Store, error) {
 
 // sweep removes the tools and throw-away servers of operations that nobody ends any more.
 func (s *site) sweep(ctx context.Context, pool *pgxpool.Pool) {
-	rows, err := pool.Query(ctx, "select id from operations where kind in ('backup', 'verify', 'restore', 'delete')")
+	rows, err := pool.Query(ctx, "select id from operations where kind in ('backup', 'verify', 'restore', 'delete', 'import')")
 	if err != nil {
 		s.t.Error(err)
 		return

@@ -61,6 +61,8 @@ func (q *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, job core.Job) error {
 		args = createArgs{OperationID: job.OperationID}
 	case "restore":
 		args = createArgs{OperationID: job.OperationID, Restore: true}
+	case "import":
+		args = createArgs{OperationID: job.OperationID, Import: true}
 	case "notify":
 		args = notifyArgs{NotificationID: job.NotificationID}
 	case "chat":
@@ -166,6 +168,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &catalogueWorker{Options: o})
 	river.AddWorker(workers, &adoptionWorker{Options: o})
 	river.AddWorker(workers, &orphansWorker{Options: o})
+	river.AddWorker(workers, &uploadWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
 	river.AddWorker(workers, &removeVolumeWorker{Options: o})
@@ -202,6 +205,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(guardPause, guardArgs{}),
 			every(retainPause, retainArgs{}),
 			every(orphansPause, orphansArgs{}),
+			every(uploadPause, uploadArgs{}),
 			every(samplePause, sampleArgs{}),
 			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),

@@ -19,15 +19,19 @@ import (
 type createArgs struct {
 	OperationID string `json:"operation_id"`
 	Restore     bool   `json:"restore,omitempty"` // the instance is filled from a backup
+	Import      bool   `json:"import,omitempty"`  // the instance is filled from outside
 }
 
 // limit is how long the work may take.
 func (a createArgs) limit(o Options) time.Duration {
-	if a.Restore {
+	if a.fills() {
 		return backupLimit
 	}
 	return o.CreateLimit
 }
+
+// fills reports whether the instance is filled, too, which takes its time and is not tried again and again.
+func (a createArgs) fills() bool { return a.Restore || a.Import }
 
 // Kind implements river.JobArgs.
 func (createArgs) Kind() string { return "create" }
@@ -67,9 +71,11 @@ func (w *createWorker) Work(ctx context.Context, job *river.Job[createArgs]) err
 	if err := c.run(limited); err != nil {
 		return w.failed(ctx, job, c, err)
 	}
-	return finish(ctx, w.DB, job, func(tx pgx.Tx) error {
-		return w.Service.FinishCreate(ctx, tx, c.steps.operationID, c.instance, nil)
-	})
+	err = finish(ctx, w.DB, job, func(tx pgx.Tx) error { return c.finish(ctx, tx, nil) })
+	if err == nil && c.incoming != nil {
+		w.sweepUploads(ctx)
+	}
+	return err
 }
 
 // failed decides whether an error is worth another attempt. If not, everything that the create made goes away before the name
@@ -78,7 +84,7 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return interrupted(ctx, cause)
 	}
-	late := w.Now().After(c.deadline) || job.Args.Restore && job.Attempt >= backupTries
+	late := w.Now().After(c.deadline) || job.Args.fills() && job.Attempt >= backupTries
 	if !permanent(cause) && !late {
 		return cause
 	}
@@ -97,7 +103,7 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 				return fmt.Errorf("enqueue the removal of the volume: %w", err)
 			}
 		}
-		return w.Service.FinishCreate(ctx, tx, c.steps.operationID, c.instance, &failure)
+		return c.finish(ctx, tx, &failure)
 	})
 }
 
@@ -110,6 +116,11 @@ func (w *createWorker) begin(ctx context.Context, args createArgs) (*creation, e
 	c := &creation{attempt: a, limit: limit}
 	if args.Restore {
 		if c.from, err = w.source(ctx, args.OperationID); err != nil {
+			return nil, err
+		}
+	}
+	if args.Import {
+		if c.incoming, err = w.incoming(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -128,11 +139,12 @@ func (w *createWorker) source(ctx context.Context, operationID string) (*core.Ma
 	return &m, err
 }
 
-// creation is one attempt at making an instance, from a backup when it is a restore.
+// creation is one attempt at making an instance, from a backup when it is a restore, and from outside when it is an import.
 type creation struct {
 	*attempt
-	limit time.Duration
-	from  *core.Manifest
+	limit    time.Duration
+	from     *core.Manifest
+	incoming *incoming
 }
 
 // cleanUp removes what runs. The volume follows.
@@ -155,6 +167,9 @@ func (c *creation) run(ctx context.Context) error {
 	tenant, err := c.Service.Tenant(ctx, c.instance)
 	if err != nil {
 		return err
+	}
+	if c.incoming != nil {
+		return c.attempt.run(ctx, c.incoming.around(server, tenant))
 	}
 	if c.from != nil {
 		if err := c.needStore(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/mydb-project/mydb/core/engine/mariadb"
 	"github.com/mydb-project/mydb/core/engine/mongodb"
 	"github.com/mydb-project/mydb/core/engine/postgres"
+	"github.com/mydb-project/mydb/core/policy"
 	"github.com/mydb-project/mydb/jobs"
 	"github.com/mydb-project/mydb/jobs/swarm"
 )
@@ -78,7 +80,7 @@ func beWorker() error {
 	service := core.New(core.Options{
 		DB: pool, Keys: keys, Queue: queue, Engines: allEngines(crash), Catalogue: testCatalogue(find),
 		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
-		Backups: core.Backups{On: true, Escrow: strings.Fields(os.Getenv(escrowEnv))},
+		Policy: testPolicy, Backups: core.Backups{On: true, Escrow: strings.Fields(os.Getenv(escrowEnv))},
 	})
 	backups, err := openStore(ctx, os.Getenv(storeEnv))
 	if err != nil {
@@ -137,6 +139,9 @@ func testCatalogue(find func(string) (string, bool)) engine.Catalogue {
 // Tests that run at the same time on one engine would fight for ports; each process run of this package has its own range.
 var testPorts = core.PortRange{First: 26100, Last: 26299}
 
+// testPolicy allows sources where the servers of tests are.
+var testPolicy = policy.Policy{Import: policy.Import{Networks: []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}}}
+
 // site is a MyDB for one test: a database, a service and the keys that its workers need.
 type site struct {
 	t       *testing.T
@@ -148,8 +153,9 @@ type site struct {
 	nodes   []*swarm.Runtime // on each node
 	engines []string         // addresses of the nodes' engines; the manager's is first
 	actor   core.Actor
-	store   string   // where backups are, as MYDB_STORE_URL
-	env     []string // of workers, beside what all have
+	store   string    // where backups are, as MYDB_STORE_URL
+	logs    []*output // of workers
+	env     []string  // of workers, beside what all have
 }
 
 // newSite makes a site on the machine's own engine.
@@ -181,7 +187,11 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service = coretest.Service(t, s.pool, core.Options{Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts, Backups: core.Backups{On: true}})
+	objects, err := openStore(t.Context(), s.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.service = coretest.Service(t, s.pool, core.Options{Objects: objects, Policy: testPolicy, Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts, Backups: core.Backups{On: true}})
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -276,8 +286,9 @@ func (s *site) startWorker(cmd *exec.Cmd, url, host, crash string) *exec.Cmd {
 	s.t.Helper()
 	cmd.Env = append(os.Environ(), workerEnv+"="+url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
 	cmd.Env = append(cmd.Env, s.env...)
-	var out strings.Builder
-	cmd.Stderr = &out
+	out := &output{}
+	s.logs = append(s.logs, out)
+	cmd.Stderr = out
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -289,6 +300,25 @@ func (s *site) startWorker(cmd *exec.Cmd, url, host, crash string) *exec.Cmd {
 		}
 	})
 	return cmd
+}
+
+// output is what a process writes, also while it does.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // await waits for the end of an operation.

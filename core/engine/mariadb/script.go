@@ -51,8 +51,15 @@ func (s statement) has(word string) bool {
 	return false
 }
 
+// byteOrderMark is what some editors put before a text.
+const byteOrderMark = "\xef\xbb\xbf"
+
 func newScript(in io.Reader, limit int) *script {
-	return &script{in: bufio.NewReaderSize(in, 256<<10), line: 1, limit: limit, delimiter: ";"}
+	s := &script{in: bufio.NewReaderSize(in, 256<<10), line: 1, limit: limit, delimiter: ";"}
+	if s.follows(byteOrderMark) {
+		_, _ = s.in.Discard(len(byteOrderMark))
+	}
+	return s
 }
 
 // errCutOff says that a script ends in the midst of a statement.

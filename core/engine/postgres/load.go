@@ -21,12 +21,12 @@ type loader struct {
 	conn    *pgconn.PgConn // the tenant's
 	script  *script
 	leftOut engine.LeftOut
-	// fresh says that the script has made nothing yet but schemas: nothing of it could lie in wait for what MyDB's admin installs.
+	// fresh says that the script has made nothing yet but schemas and collations: nothing of it could lie in wait for what MyDB's admin installs.
 	fresh bool
 }
 
 // loadSettings keep the tenant's session from being ended while a dump is loaded.
-var loadSettings = map[string]string{"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "application_name": "mydb import"}
+var loadSettings = with(plainSettings, map[string]string{"application_name": "mydb import"})
 
 // load runs a script to its end.
 func load(ctx context.Context, in io.Reader, into engine.Target) (engine.LeftOut, error) {
@@ -79,8 +79,12 @@ func (l *loader) run(ctx context.Context, st statement) error {
 		err = l.conn.Exec(ctx, st.text).Close()
 	}
 	l.fresh = l.fresh && harmless(st)
-	if st.is("SET") && hasCode(err, "42704") { // of a later version
+	switch {
+	case st.is("SET") && hasCode(err, "42704"): // of a later version
 		l.leftOut["settings that this version does not have"]++
+		return nil
+	case st.is("CREATE", "POLICY") && hasCode(err, "42704"): // nobody can be whom it is about
+		l.leftOut["policies for accounts that are not here"]++
 		return nil
 	}
 	if err != nil {
@@ -114,9 +118,10 @@ var (
 	extension   = regexp.MustCompile(`(?i)^create\s+extension\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s+with)?(?:\s+schema\s+("(?:[^"]|"")+"|[a-z_][\w$]*))?\s*(?:cascade\s*)?;$`)
 )
 
-// harmless reports whether a statement leaves nothing behind that could be mistaken for something of an extension.
+// harmless reports whether a statement leaves nothing behind that could be mistaken for something of an extension. pg_dump writes no
+// others before extensions.
 func harmless(st statement) bool {
-	return st.is("SET") || st.is("COMMENT", "ON", "SCHEMA") || searchPath.MatchString(st.text) || plainSchema.MatchString(st.text)
+	return st.is("SET") || st.is("COMMENT", "ON") || st.is("DROP") || st.is("CREATE", "COLLATION") || searchPath.MatchString(st.text) || plainSchema.MatchString(st.text)
 }
 
 // extension installs one that the site offers, as the superuser: a tenant may install only those that PostgreSQL trusts.

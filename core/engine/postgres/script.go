@@ -62,8 +62,15 @@ func equal(a, b []string) bool {
 	return true
 }
 
+// byteOrderMark is what some editors put before a text.
+const byteOrderMark = "\xef\xbb\xbf"
+
 func newScript(in io.Reader) *script {
-	return &script{in: bufio.NewReaderSize(in, 256<<10), line: 1}
+	s := &script{in: bufio.NewReaderSize(in, 256<<10), line: 1}
+	if s.follows(byteOrderMark) {
+		_, _ = s.in.Discard(len(byteOrderMark))
+	}
+	return s
 }
 
 // errCutOff says that a script ends in the midst of a statement.

@@ -1,0 +1,362 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/engine/mariadb"
+	"github.com/mydb-project/mydb/core/engine/postgres"
+)
+
+// nasty is a password with everything that some format or other has a meaning for.
+const nasty = `p@ss:w/o?r#d% \'"`
+
+// address writes where a database is, with the password encoded.
+func address(scheme string, i core.Instance, user, password, database, options string) string {
+	u := url.URL{Scheme: scheme, User: url.UserPassword(user, password), Host: fmt.Sprintf("%s:%d", *i.Host, *i.Port), Path: "/" + database, RawQuery: options}
+	return u.String()
+}
+
+// of is the address of an instance, as its owner.
+func of(i core.Instance, cred core.Credentials) string {
+	return address(i.Engine, i, cred.Username, cred.Password, i.Database, map[string]string{"mongodb": "tls=true&authSource=admin"}[i.Engine])
+}
+
+// from makes an instance to import from.
+func (s *site) from(c core.Create) (core.Instance, core.Credentials) {
+	s.t.Helper()
+	if o := s.await(s.create(c).Operation.ID); o.State != core.OperationDone {
+		s.t.Fatalf("create ended as %+v: %+v", o, o.Error)
+	}
+	return s.instance(c.Name), s.collect(c.Name)
+}
+
+// imported imports and wants it to end well.
+func (s *site) imported(c core.Import) (core.Instance, core.Credentials, core.Operation) {
+	s.t.Helper()
+	o := s.do(c)
+	if o.State != core.OperationDone {
+		s.t.Fatalf("import of %s ended as %s: %+v\n%+v", c.Name, o.State, o.Error, o.Steps)
+	}
+	return s.instance(c.Name), s.collect(c.Name), o
+}
+
+// failed imports and wants it to end with a sentence and to leave nothing.
+func (s *site) failed(c core.Import, want string) core.Operation {
+	s.t.Helper()
+	r, err := s.service.Do(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Command: c})
+	if err != nil {
+		s.t.Fatalf("import %s: %v", c.Name, err)
+	}
+	o := s.await(r.Operation.ID)
+	if o.State != core.OperationFailed || !strings.Contains(o.Error.Message, want) {
+		s.t.Errorf("import of %s ended as %s: %+v, want %q\n%+v", c.Name, o.State, o.Error, want, o.Steps)
+	}
+	s.checkGone(r.Database.ID)
+	return o
+}
+
+// step finds a step whose name begins so.
+func step(t *testing.T, o core.Operation, name string) core.Step {
+	t.Helper()
+	for _, s := range o.Steps {
+		if strings.HasPrefix(s.Name, name) {
+			return s
+		}
+	}
+	t.Fatalf("there is no step %q in %+v", name, o.Steps)
+	return core.Step{}
+}
+
+// upload uploads a file.
+func (s *site) upload(content []byte) (core.Upload, error) {
+	return s.service.Upload(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI}, "a/dump.sql", bytes.NewReader(content), int64(len(content)))
+}
+
+func (s *site) uploaded(content []byte) string {
+	s.t.Helper()
+	u, err := s.upload(content)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u.ID
+}
+
+// dumped runs a dump tool of an image against an instance and gives what it writes. The shell's words find the password in $PW.
+func (s *site) dumped(image string, i core.Instance, cred core.Credentials, script string) []byte {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), "docker", "run", "--rm", "--network=host", "--env=PW", "--env=H", "--env=P", "--env=U", "--env=D", "--entrypoint=/bin/sh", image, "-c", script)
+	cmd.Env = append(os.Environ(), "PW="+cred.Password, "H="+*i.Host, fmt.Sprintf("P=%d", *i.Port), "U="+cred.Username, "D="+i.Database)
+	var out, problem bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", script, err, problem.String())
+	}
+	return out.Bytes()
+}
+
+const pgDump = `PGPASSWORD=$PW PGSSLMODE=require pg_dump -h $H -p $P -U $U -d $D `
+
+func gzipped(t *testing.T, content []byte) []byte {
+	return packed(t, content, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+}
+
+func zstded(t *testing.T, content []byte) []byte {
+	return packed(t, content, func(w io.Writer) io.WriteCloser {
+		z, err := zstd.NewWriter(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z
+	})
+}
+
+func packed(t *testing.T, content []byte, with func(io.Writer) io.WriteCloser) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := with(&out)
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// nowhere looks for a secret in every table of the metadata database, and in what workers have logged.
+func (s *site) nowhere(secret string) {
+	s.t.Helper()
+	rows, err := s.pool.Query(s.t.Context(), "select c.relname from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var tables []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			s.t.Fatal(err)
+		}
+		tables = append(tables, name)
+	}
+	if len(tables) < 15 {
+		s.t.Fatalf("only the tables %v", tables)
+	}
+	encoded := url.QueryEscape(secret)
+	quoted := strings.Trim(fmt.Sprintf("%q", secret), `"`)
+	for _, table := range tables {
+		var found bool
+		// As text, and as the bytes of columns that are no text.
+		query := fmt.Sprintf(`select exists (select from %q t where strpos(t::text, $1) + strpos(t::text, $2) + strpos(t::text, $3) + strpos(t::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0)`, table)
+		if err := s.pool.QueryRow(s.t.Context(), query, secret, encoded, quoted).Scan(&found); err != nil || found {
+			s.t.Errorf("the table %s holds the password: %v, %v", table, found, err)
+		}
+	}
+	for _, log := range s.logs {
+		if said := log.String(); strings.Contains(said, secret) || strings.Contains(said, encoded) || strings.Contains(said, quoted) {
+			s.t.Errorf("a worker's log holds the password")
+		}
+	}
+}
+
+// TestImportPostgres brings everything that PostgreSQL 15 has into 17, by address, as a user with a password of which every character
+// means something somewhere.
+func TestImportPostgres(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.need("postgres", "15")
+	s.worker("")
+	i, cred := s.from(core.Create{Name: "genomes", Version: "15"})
+	s.fillPostgres(i, cred)
+	s.superuser(i, "postgres", `create role "o'd d" superuser login password 'p@ss:w/o?r#d% \''"'`)
+	copied, cred2, o := s.imported(core.Import{Create: core.Create{Name: "copy", Username: "ada"}, Source: address("postgresql", i, "o'd d", nasty, "genomes", "sslmode=require")})
+	if copied.Version != "17" || copied.Username != "ada" || copied.Database != "copy" {
+		t.Errorf("imported as %+v", copied)
+	}
+	for query, want := range map[string]string{
+		"select count(*), sum(half) from happy":             "1000 250250.00000000000000000000",
+		"select twice(21), nextval('counters')":             "42 85",
+		`select sum("größe") from "Sträuße und ""Blumen"""`: "3",
+		"select obj_description('genes'::regclass)":         "of the 2026 cohort",
+		"select convert_from(lo_get(424201), 'utf8')":       "a large object",
+		"select string_agg(distinct tableowner, ',') from pg_tables where schemaname in ('public', 'Schema mit Blank')": "ada",
+		"select count(*) from pg_extension where extname in ('pg_trgm', 'hstore', 'citext', 'ltree', 'btree_gist')":     "5",
+		"select rolsuper or rolcreaterole from pg_roles where rolname = current_user":                                   "f",
+	} {
+		if got := s.ask(copied, cred2, query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	told := step(t, o, "count every table").Detail
+	if !strings.Contains(told, "as many as the source has") || !strings.Contains(told, "parts_rest: 30") {
+		t.Errorf("the receipt says %s", told)
+	}
+	if told := step(t, o, "copy the database genomes on").Detail; !strings.Contains(told, "left out: ") || !strings.Contains(told, "policies for accounts that are not here (1)") {
+		t.Errorf("the step says %s", told)
+	}
+	s.execute(copied, cred2, "insert into genes (name) values ('new')")
+	s.nowhere(nasty)
+	if kinds := strings.Join(s.secretKinds(copied.ID), " "); strings.Contains(kinds, "source") {
+		t.Errorf("the secrets are %s", kinds)
+	}
+	s.refusesSources(i, cred)
+}
+
+// refusesSources tries addresses that lead nowhere. Nothing is left of the imports.
+func (s *site) refusesSources(i core.Instance, cred core.Credentials) {
+	s.t.Helper()
+	for name, c := range map[string]struct{ source, want string }{
+		"wrong-password": {address("postgres", i, cred.Username, "wrong-"+nasty, "genomes", ""), "refuses the user name or the password"},
+		"no-user":        {address("postgres", i, "nobody", nasty, "genomes", ""), "refuses the user name or the password"},
+		"no-database":    {address("postgres", i, cred.Username, cred.Password, "nothing", ""), "has no database nothing on"},
+		"as-mariadb":     {address("mysql", i, cred.Username, cred.Password, "genomes", ""), "does not speak MariaDB"},
+		"as-mongodb":     {address("mongodb", i, cred.Username, cred.Password, "genomes", ""), "does not speak MongoDB"},
+		"unreachable":    {"postgres://u:" + url.QueryEscape(nasty) + "@127.0.0.1:1/d", "Nothing answers at 127.0.0.1:1"},
+	} {
+		o := s.failed(core.Import{Create: core.Create{Name: name}, Source: c.source}, c.want)
+		if len(o.Steps) > 2 || o.Steps[0].Name != "look at the source" {
+			s.t.Errorf("%s: more was done than to look: %+v", name, o.Steps)
+		}
+	}
+	s.failed(core.Import{Create: core.Create{Name: "older", Version: "15"}, Source: s.newer()}, "cannot be brought into the older 15")
+	s.nowhere("wrong-" + nasty)
+	s.nowhere(nasty)
+}
+
+// newer is the address of a PostgreSQL 17.
+func (s *site) newer() string {
+	i, cred := s.instance("copy"), core.Credentials{}
+	_, secrets := s.access(i)
+	cred.Username, cred.Password = postgres.AdminUser, secrets.Admin
+	return of(i, cred)
+}
+
+// need skips a test when this machine has no image.
+func (s *site) need(engine, version string) {
+	s.t.Helper()
+	offer, _ := s.service.Catalogue().Offer(engine)
+	for _, v := range offer.Offered() {
+		if v == version || version == "" {
+			return
+		}
+	}
+	s.t.Skipf("this machine has no image of %s %s", engine, version)
+}
+
+// TestImportPostgresDumps uploads what pg_dump writes, in each way, and everything is there; and what it did not write, and nothing is.
+func TestImportPostgresDumps(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, cred := s.from(core.Create{Name: "genomes"})
+	s.fillPostgres(i, cred)
+	original := s.contents(i, postgres.Engine{})
+	database := original.Databases[0]
+	for _, d := range original.Databases {
+		if d.Name == "genomes" {
+			database = d
+		}
+	}
+	_, secrets := s.access(i)
+	root := core.Credentials{Username: postgres.AdminUser, Password: secrets.Admin}
+	plain := s.dumped(i.Image, i, root, pgDump)
+	for name, content := range map[string][]byte{
+		"plain":  plain,
+		"gzip":   gzipped(t, plain),
+		"zstd":   zstded(t, s.dumped(i.Image, i, root, pgDump+"--no-owner --no-acl --inserts --rows-per-insert=100")),
+		"custom": s.dumped(i.Image, i, root, pgDump+"-Fc"),
+		"tar":    s.dumped(i.Image, i, root, pgDump+"-Ft"),
+	} {
+		id := s.uploaded(content)
+		copied, _, o := s.imported(core.Import{Create: core.Create{Name: name}, Upload: id})
+		got := s.contents(copied, postgres.Engine{}).Databases
+		if len(got) != 1 {
+			t.Fatalf("%s: %d databases", name, len(got))
+		}
+		got[0].Name = database.Name
+		equal(t, name, database, got[0])
+		if told := step(t, o, "count every table").Detail; !strings.Contains(told, "as the dump has brought them\n") {
+			t.Errorf("%s: the receipt says %s", name, told)
+		}
+		if left := s.uploads(); left != 0 {
+			t.Errorf("%s: %d uploads are left", name, left)
+		}
+		s.must(core.Stop{On: core.On{Database: name}}) // makes room
+	}
+	s.refusesDumps(plain, s.dumped(i.Image, i, root, pgDump+"-Fc"))
+}
+
+// uploads counts what people have uploaded: rows, and objects of the store.
+func (s *site) uploads() int {
+	s.t.Helper()
+	var rows int
+	if err := s.pool.QueryRow(s.t.Context(), "select count(*) from uploads").Scan(&rows); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, path := range s.objects() {
+		if strings.Contains(path, "/uploads/") {
+			rows++
+		}
+	}
+	return rows
+}
+
+// refusesDumps tries dumps that are cut off, foreign or evil.
+func (s *site) refusesDumps(plain, custom []byte) {
+	s.t.Helper()
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"command":    {append([]byte("\\! touch /tmp/x\n"), plain...), `holds \!, a command of the program psql`},
+		"program":    {append([]byte("create table t (a text);\ncopy t from program 'id';\n"), plain...), "PostgreSQL refused what the dump says up to line 2"},
+		"connect":    {append([]byte("\\connect postgres\n"), plain...), "without --create"},
+		"extension":  {append([]byte("create extension dblink;\n"), plain...), "The extension dblink is needed, and this site does not offer it"},
+		"again":      {append([]byte("create table public.genes ();\n"), plain...), `"genes" already exists`},
+		"cut-custom": {custom[:len(custom)*2/3], "pg_restore ended with exit code 1"},
+	} {
+		s.failed(core.Import{Create: core.Create{Name: name}, Upload: s.uploaded(c.content)}, c.want)
+		s.forgetUploads()
+	}
+	// At a statement's end, where psql would see nothing wrong.
+	cut := plain[:bytes.LastIndex(plain, []byte(";\n"))+2]
+	_, err := s.service.Do(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Command: core.Import{Create: core.Create{Name: "cut"}, Upload: s.uploaded(cut)}})
+	if core.CodeOf(err) != core.CodeInvalid || !strings.Contains(err.Error(), "lacks the last line") {
+		s.t.Errorf("a dump that is cut at a statement: %v", err)
+	}
+	// In the middle of rows, although somebody said that it is fine.
+	middle := plain[:bytes.Index(plain, []byte("gene 500"))]
+	s.failed(core.Import{Create: core.Create{Name: "middle"}, Upload: s.uploaded(middle), IncompleteOK: true}, "The dump breaks off")
+	for what, content := range map[string][]byte{"gzip": gzipped(s.t, plain), "zstd": zstded(s.t, plain)} {
+		if _, err := s.upload(content[:len(content)-100]); core.CodeOf(err) != core.CodeInvalid || !strings.Contains(err.Error(), "breaks off") {
+			s.t.Errorf("a cut %s: %v", what, err)
+		}
+	}
+}
+
+// forgetUploads makes room for further ones.
+func (s *site) forgetUploads() {
+	s.t.Helper()
+	s.sql("update uploads set ends_at = now()")
+	where, err := openStore(s.t.Context(), s.store)
+	if err == nil {
+		_, err = s.service.SweepUploads(s.t.Context(), where)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+var _ = mariadb.Engine{}
+var _ = context.Background
