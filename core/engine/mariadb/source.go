@@ -78,6 +78,8 @@ func sourceRefusal(src engine.Source, err error) string {
 		return fmt.Sprintf("The source %s does not encrypt connections. Write tls=false if the network between is yours alone.", src)
 	case !errors.As(err, &e):
 		return ""
+	case e.Number == errAccessDenied && src.TLS == engine.TLSOff:
+		return fmt.Sprintf("The source %s refuses the user name or the password; or it lets in only those who encrypt: leave tls=false out.", src)
 	case e.Number == errAccessDenied:
 		return fmt.Sprintf("The source %s refuses the user name or the password.", src)
 	case e.Number == errNoDatabase:

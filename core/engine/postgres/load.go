@@ -70,7 +70,7 @@ func (l *loader) run(ctx context.Context, st statement) error {
 	var err error
 	switch {
 	case st.is("CREATE", "DATABASE"), st.is("DROP", "DATABASE"), st.is("ALTER", "DATABASE"):
-		return &engine.RefusedError{Message: fmt.Sprintf("Line %d of the dump makes or changes a database: it was made with --create. Make it without.", st.line), Err: errors.New("database in a dump")}
+		return &engine.RefusedError{Message: fmt.Sprintf("Line %d of the dump makes or changes a database: it was made with --create. Make it without --create.", st.line), Err: errors.New("database in a dump")}
 	case st.is("CREATE", "EXTENSION"):
 		return l.extension(ctx, st)
 	case st.is("COPY") && st.has("FROM", "STDIN"):
@@ -192,11 +192,14 @@ func (l *loader) mind(st statement) error {
 	return nil
 }
 
+// passing are the classes of errors that come from the server's condition and not from the script: connections, conflicts, no memory or
+// disk, an operator's doing, the system, a bug.
+var passing = []string{"08", "40", "53", "57", "58", "XX"}
+
 // refused says at which line the server did not go on.
 func refused(st statement, err error) error {
 	var pg *pgconn.PgError
-	var known *engine.RefusedError
-	if err == nil || !errors.As(err, &pg) || !errors.As(refusal(err), &known) {
+	if err == nil || !errors.As(err, &pg) || slices.Contains(passing, codeClass(pg.Code)) {
 		return err
 	}
 	return &engine.RefusedError{Message: fmt.Sprintf("PostgreSQL refused what the dump says up to line %d: %s.", st.line, strings.TrimSuffix(pg.Message, ".")), Err: err}

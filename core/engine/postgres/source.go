@@ -59,8 +59,8 @@ func sourceRefusal(src engine.Source, err error) string {
 	var pg *pgconn.PgError
 	switch {
 	case !errors.As(err, &pg):
-		if strings.Contains(err.Error(), "refused TLS") {
-			return fmt.Sprintf("The source %s does not encrypt connections. Write sslmode=disable if the network between is yours alone.", src)
+		if src.TLS == engine.TLSRequire && strings.Contains(err.Error(), "refused TLS") {
+			return fmt.Sprintf("The source %s does not encrypt connections, or is no PostgreSQL. Write sslmode=disable if the network between is yours alone.", src)
 		}
 		return ""
 	case pg.Code == "28P01", pg.Code == "28000" && strings.Contains(pg.Message, "role"):
