@@ -118,8 +118,8 @@ func looksLikeSQL(head []byte) bool {
 	return slices.Contains(verbs, strings.ToUpper(string(verb.Find(text))))
 }
 
-// counted counts what is read, up to a limit, and keeps the error of its reader.
-type counted struct {
+// metered counts what is read, up to a limit, and keeps the error of its reader.
+type metered struct {
 	io.Reader
 	limit int64
 	n     int64
@@ -127,7 +127,7 @@ type counted struct {
 }
 
 // Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
+func (c *metered) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	if c.n += int64(n); c.n > c.limit {
 		err = tooLarge(c.limit)
@@ -139,7 +139,7 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 // blame is the error of what came in, when that is why something else failed.
-func (c *counted) blame(err error) error {
+func (c *metered) blame(err error) error {
 	var ours *Error
 	switch {
 	case c.err == nil, errors.As(err, &ours) && ours.Code == CodeTooLarge:

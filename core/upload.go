@@ -129,13 +129,13 @@ func fileName(name string) string {
 
 // takeUpload is the stream of an upload: unpack, look at it, seal, store.
 func (s *Service) takeUpload(ctx context.Context, store Objects, u *Upload, in io.Reader, size int64) error {
-	sent := &counted{Reader: in, limit: s.MaxUpload()}
+	sent := &metered{Reader: in, limit: s.MaxUpload()}
 	plain, packing, err := unpack(sent)
 	if err != nil {
 		return sent.blame(err)
 	}
 	u.Packing = packing
-	content := &counted{Reader: plain, limit: unpackedLimit * s.MaxUpload()}
+	content := &metered{Reader: plain, limit: unpackedLimit * s.MaxUpload()}
 	tail := &engine.Tail{Reader: content}
 	whole, err := s.recognise(u, tail)
 	if err != nil {

@@ -246,3 +246,18 @@ func (w *uploadWorker) Work(ctx context.Context, _ *river.Job[uploadArgs]) error
 	_, err := w.Service.SweepUploads(ctx, w.Store)
 	return err
 }
+
+// watchedReader keeps the error of its reader, which a tool that is fed with it would hide.
+type watchedReader struct {
+	r   io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}
