@@ -167,13 +167,17 @@ func (in *incoming) count(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("count what was brought: %w", err)
 	}
+	of := "source"
+	if in.Source == nil {
+		of = "dump"
+	}
 	want, how := got, ", as the dump has brought them"
 	if in.brought.Contents != nil {
-		want, how = *in.brought.Contents, ", as many as the source has"
+		want, how = *in.brought.Contents, ", as many as the "+of+" has"
 	}
-	r := core.CompareCopy(want, got, "source")
+	r := core.CompareCopy(want, got, of)
 	if !r.OK {
-		return "", &Problem{Cause: CauseData, Permanent: true, Message: "The copy is not what the source holds.", Detail: strings.Join(r.Problems, "\n")}
+		return "", &Problem{Cause: CauseData, Permanent: true, Message: "The copy is not what the " + of + " holds.", Detail: strings.Join(r.Problems, "\n")}
 	}
 	if in.brought.Contents != nil && r.NotCompared != "" {
 		how = ". They could not be compared exactly: " + r.NotCompared

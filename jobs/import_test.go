@@ -501,7 +501,7 @@ func TestImportMongoDB(t *testing.T) {
 	archive := s.dumped(i.Image, i, cred, `printf 'password: "%s"\n' "$(printf %s "$PW" | sed 's/[\\"]/\\&/g')" >/tmp/l; mongodump --config=/tmp/l --host=$H --port=$P --username=$U --authenticationDatabase=admin --ssl --tlsInsecure --archive --db=$D`)
 	for name, content := range map[string][]byte{"plain": archive, "gzip": gzipped(t, archive)} {
 		_, _, o := s.importedAs(core.Import{Create: core.Create{Name: name}, Upload: s.uploaded(content)})
-		check(name, "as the dump has brought them", o)
+		check(name, "as many as the dump has", o)
 	}
 	s.failed(core.Import{Create: core.Create{Name: "cut"}, Upload: s.uploaded(archive[:len(archive)-30])}, "mongorestore ended with exit code")
 	s.failed(core.Import{Create: core.Create{Name: "damaged"}, Upload: s.uploaded(archive[:100])}, "breaks off")

@@ -59,7 +59,7 @@ func countSource(ctx context.Context, src engine.Source, as string) (c engine.Co
 	}
 	out := engine.ContentDatabase{Name: as, Tables: []engine.ContentTable{}}
 	for _, t := range tables {
-		counted, err := countTable(ctx, conn, t, false)
+		counted, err := countTable(ctx, conn, t, false, historyLost)
 		if err != nil {
 			return c, false, refusal(fmt.Errorf("count %s: %w", t.name, err))
 		}

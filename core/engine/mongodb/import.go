@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -9,10 +10,8 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/mydb-project/mydb/core/engine"
@@ -34,27 +33,42 @@ func (Engine) Clear(ctx context.Context, s engine.Server, secrets engine.Secrets
 	})
 }
 
-// Copy implements engine.Importer. What mongodump says that it has written is what the source held.
+// Copy implements engine.Importer. What the archive holds that mongodump writes is what the source held.
 func (e Engine) Copy(ctx context.Context, src engine.Source, into engine.Target, run engine.RunTool) (engine.Brought, error) {
 	restore, err := restoreTool(ctx, into, src.Database)
 	if err != nil {
 		return engine.Brought{}, err
 	}
+	list, err := engine.Through(ctx,
+		func(ctx context.Context, w io.Writer) error { return run(ctx, sourceTool(src), nil, w) },
+		func(r io.Reader) ([]*archived, error) { return restoreArchive(ctx, r, restore, run) })
+	return brought(list, src.Database, into), err
+}
+
+// brought is what an archive holds of a database, as the tenant's.
+func brought(list []*archived, from string, into engine.Target) engine.Brought {
 	held := engine.ContentDatabase{Name: into.Tenant.Database, Tables: []engine.ContentTable{}}
-	dump := sourceTool(src)
-	dump.Say = func(line string) {
-		if match := dumped.FindStringSubmatch(line); match != nil {
-			rows, _ := strconv.ParseInt(match[2], 10, 64)
-			held.Tables = append(held.Tables, engine.ContentTable{Name: strings.TrimPrefix(match[1], src.Database+"."), Rows: rows})
+	for _, c := range list {
+		if c.Database == from && holdsDocuments(c.Collection, c.Type) {
+			held.Tables = append(held.Tables, c.table(c.Collection, -1))
 		}
 	}
-	_, err = engine.Through(ctx,
-		func(ctx context.Context, w io.Writer) error { return run(ctx, dump, nil, w) },
-		func(r io.Reader) (struct{}, error) { return struct{}{}, run(ctx, restore, r, nil) })
 	slices.SortFunc(held.Tables, byName)
-	// System collections are not counted in the copy.
-	held.Tables = slices.DeleteFunc(held.Tables, func(t engine.ContentTable) bool { return strings.HasPrefix(t.Name, "system.") })
-	return engine.Brought{Contents: &engine.Contents{Exact: true, Databases: []engine.ContentDatabase{held}}}, err
+	return engine.Brought{Contents: &engine.Contents{Exact: true, Databases: []engine.ContentDatabase{held}}}
+}
+
+// restoreArchive gives an archive to mongorestore, and reads it to its end itself, too: the tool is not strict about that.
+func restoreArchive(ctx context.Context, data io.Reader, restore engine.Tool, run engine.RunTool) ([]*archived, error) {
+	var failed error
+	list, err := engine.Through(ctx,
+		func(ctx context.Context, w io.Writer) error {
+			failed = run(ctx, restore, io.TeeReader(data, w), nil)
+			return failed
+		}, readArchive)
+	if err == nil || failed != nil && errors.Is(err, failed) {
+		return list, err
+	}
+	return list, &engine.RefusedError{Message: "The archive is damaged or breaks off.", Err: err}
 }
 
 // restoreTool is mongorestore, as the tenant, into the tenant's database, of what was dumped from another.
@@ -74,12 +88,9 @@ func restoreTool(ctx context.Context, into engine.Target, from string) (engine.T
 // formatArchive is what mongodump --archive writes.
 const formatArchive = "archive"
 
-// archiveMagic is how it begins.
-var archiveMagic = []byte{0x6d, 0xe2, 0x99, 0x81}
-
 // Recognise implements engine.Importer.
 func (Engine) Recognise(head []byte) (string, bool) {
-	return formatArchive, bytes.HasPrefix(head, archiveMagic)
+	return formatArchive, len(head) >= 4 && binary.LittleEndian.Uint32(head) == archiveNumber
 }
 
 // Whole implements engine.Importer: mongorestore tells.
@@ -88,9 +99,9 @@ func (Engine) Whole(string, []byte) (whole, known bool) { return false, false }
 // Load implements engine.Importer.
 func (Engine) Load(ctx context.Context, _ string, data io.Reader, into engine.Target, run engine.RunTool) (engine.Brought, error) {
 	var head bytes.Buffer
-	names, err := archived(io.TeeReader(data, &head))
+	names, err := archivedDatabases(io.TeeReader(io.LimitReader(data, maxPrelude), &head))
 	if err != nil {
-		return engine.Brought{}, &engine.RefusedError{Message: "The archive's beginning is not understood: it is damaged, or breaks off.", Err: err}
+		return engine.Brought{}, &engine.RefusedError{Message: "The beginning of the archive is not understood: it is damaged, or breaks off.", Err: err}
 	}
 	if len(names) != 1 {
 		return engine.Brought{}, &engine.RefusedError{Err: errors.New("several databases"), Message: fmt.Sprintf(
@@ -100,7 +111,8 @@ func (Engine) Load(ctx context.Context, _ string, data io.Reader, into engine.Ta
 	if err != nil {
 		return engine.Brought{}, err
 	}
-	return engine.Brought{}, run(ctx, restore, io.MultiReader(&head, data), nil)
+	list, err := restoreArchive(ctx, io.MultiReader(&head, data), restore, run)
+	return brought(list, names[0], into), err
 }
 
 func listed(names []string) string {
@@ -116,47 +128,20 @@ var plainName = regexp.MustCompile(`^[^*$\\/. "]+$`)
 // maxPrelude is how long the beginning of an archive may be, in bytes: it lists every collection with its indexes.
 const maxPrelude = 64 << 20
 
-// archived lists the databases of an archive, but for the server's own, from the documents at its beginning: a header, one for each
-// collection, and the number -1 after the last.
-func archived(r io.Reader) (names []string, err error) {
-	r = io.LimitReader(r, maxPrelude)
-	magic := make([]byte, len(archiveMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || !bytes.Equal(magic, archiveMagic) {
-		return nil, errors.Join(err, errors.New("no archive"))
-	}
-	for n := 0; ; n++ {
-		document, err := readDocument(r)
-		if err != nil || document == nil {
-			return names, err
-		}
-		var c struct{ DB string }
-		if err := bson.Unmarshal(document, &c); err != nil {
-			return nil, err
-		}
-		if n == 0 || slices.Contains([]string{"", adminDB, "config", "local"}, c.DB) || slices.Contains(names, c.DB) {
-			continue
-		}
-		if !plainName.MatchString(c.DB) {
-			return nil, fmt.Errorf("a database is named %q", c.DB)
-		}
-		names = append(names, c.DB)
-	}
-}
-
-// readDocument reads one document; nil is the end of them.
-func readDocument(r io.Reader) (bson.Raw, error) {
-	var size int32
-	if err := binary.Read(r, binary.LittleEndian, &size); err != nil {
+// archivedDatabases lists the databases of an archive, but for the server's own, from its beginning.
+func archivedDatabases(data io.Reader) (names []string, err error) {
+	r := &archiveReader{in: bufio.NewReader(data), has: map[string]*archived{}}
+	if err := r.prelude(); err != nil {
 		return nil, err
 	}
-	if size == -1 {
-		return nil, nil
+	for _, c := range r.list {
+		if slices.Contains([]string{"", adminDB, "config", "local"}, c.Database) || slices.Contains(names, c.Database) {
+			continue
+		}
+		if !plainName.MatchString(c.Database) {
+			return nil, fmt.Errorf("a database is named %q", c.Database)
+		}
+		names = append(names, c.Database)
 	}
-	if size < 5 || size > 16<<20+16<<10 {
-		return nil, fmt.Errorf("a document of %d bytes", size)
-	}
-	document := make(bson.Raw, size)
-	binary.LittleEndian.PutUint32(document, uint32(size))
-	_, err := io.ReadFull(r, document[4:])
-	return document, err
+	return names, nil
 }
