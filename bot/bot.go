@@ -116,6 +116,10 @@ func (c conversation) create(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if a := receipt.Approval; a != nil {
+		return Answer{Name: receipt.Database.Name, Text: fmt.Sprintf("%s waits for the approval of an administrator, until %s (approval %s). Its name is kept for you.",
+			receipt.Database.Name, moment(a.ExpiresAt), a.ID)}, nil
+	}
 	return Answer{
 		Text:        renderCreate(receipt.Database, c.title(receipt.Database.Engine), c.page(receipt.Database)),
 		OperationID: receipt.Operation.ID, Name: receipt.Database.Name,

@@ -172,6 +172,17 @@ func (d *Desk) Reveal(ctx context.Context, in core.Inbound) (Secret, error) {
 	return Secret{Database: i.Name, Page: d.bot.page(i), Credentials: c}, err
 }
 
+// RevealLink gives the address at which the portal shows that password once, after a login, for the adapter to show to the person alone.
+// Errors: as of core.Service.SecretLink and ChatActor.
+func (d *Desk) RevealLink(ctx context.Context, in core.Inbound) (address string, err error) {
+	actor, err := d.service.ChatActor(ctx, in.User, d.ask[in.User.Platform])
+	if err != nil {
+		return "", err
+	}
+	_, token, err := d.service.SecretLink(ctx, core.Request{Actor: actor, Door: in.Door()}, in.Value)
+	return d.bot.publicURL + "/links/" + token, err
+}
+
 // Explain is the sentence for a person of an error.
 func (d *Desk) Explain(err error) string { return core.Explain(d.log, err).Message }
 

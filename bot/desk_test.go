@@ -331,6 +331,10 @@ func TestRevealInChat(t *testing.T) {
 	if _, err := k.desk.Reveal(t.Context(), in); core.CodeOf(err) != core.CodeForbidden {
 		t.Errorf("an administrator: %v", err)
 	}
+	link, err := k.desk.RevealLink(t.Context(), core.Inbound{User: ada, Kind: core.InboundClick, Action: "reveal_link", Value: id})
+	if err != nil || !strings.HasPrefix(link, "https://mydb.example.org/links/") || strings.Contains(k.log.String(), link) {
+		t.Errorf("link %q, %v", link, err)
+	}
 	if strings.Contains(k.log.String(), secret.Password) {
 		t.Error("the password is in the log")
 	}

@@ -23,6 +23,9 @@ func (c conversation) give(ctx context.Context, command core.Command, say string
 	if err != nil {
 		return Answer{}, err
 	}
+	if a := receipt.Approval; a != nil && receipt.Operation.ID == "" {
+		return Answer{Name: receipt.Database.Name, Text: fmt.Sprintf("This waits for the approval of an administrator, until %s (approval %s). Nothing happens before.", moment(a.ExpiresAt), a.ID)}, nil
+	}
 	return Answer{Text: fmt.Sprintf(say, receipt.Database.Name), OperationID: receipt.Operation.ID, Name: receipt.Database.Name}, nil
 }
 

@@ -47,6 +47,9 @@ func (s *Service) expireApprovals(ctx context.Context, tx pgx.Tx, instanceID str
 		if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 			return 0, err
 		}
+		if err := s.dropUnapproved(ctx, tx, a.Action, a.InstanceID); err != nil {
+			return 0, err
+		}
 		n := Notification{News: NewsApprovalDecided{Action: a.Action}, InstanceID: a.InstanceID, Key: a.ID + "/expired", To: []Audience{ToPerson}, People: []string{a.RequestedBy}}
 		if err := s.notify(ctx, tx, n); err != nil {
 			return 0, err
@@ -114,7 +117,7 @@ func (s *Service) offerPassword(ctx context.Context, tx pgx.Tx, operationID stri
 		card := Card{
 			Title: i.Name + " has a password for you", Tone: ToneGood,
 			Text:    "It is shown to you alone, and can be shown again for ten minutes. Then MyDB does not have it any more.",
-			Buttons: []Button{{Label: "Show it once", Action: "reveal", Value: i.ID, Tone: ToneGood}},
+			Buttons: []Button{{Label: "Show it once", Action: "reveal", Value: i.ID, Tone: ToneGood}, {Label: "Get a link instead", Action: "reveal_link", Value: i.ID}},
 		}
 		m := ChatMessage{Platform: a.Platform, Team: a.Team, UserID: a.UserID, Private: true, Kind: MessageAnswer, Content: &card}
 		if err := s.postMessage(ctx, tx, m); err != nil {

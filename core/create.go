@@ -247,6 +247,9 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 	if err := s.checkQuota(ctx, tx, req.Actor, owner, s.amount(d.Size)); err != nil {
 		return Receipt{}, err
 	}
+	if s.createNeedsApproval(req.Actor, d) {
+		return d.ask(ctx, s, tx, req, owner)
+	}
 	id, err := s.claim(ctx, tx, d)
 	if err != nil {
 		return Receipt{}, err

@@ -124,6 +124,8 @@ var approvables = map[string]func(on On, args []byte) (Command, error){
 	"delete":      func(on On, _ []byte) (Command, error) { return Delete{On: on, approved: true}, nil },
 	"download":    approvedDownload,
 	actionInPlace: replaceApproved,
+	"create":      func(on On, _ []byte) (Command, error) { return approvedCreate{on}, nil },
+	"resize":      approvedResize,
 }
 
 // basis is what a request was asked about: what was approved for one state of things is not done to another.
@@ -197,6 +199,11 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 	}
 	if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 		return err
+	}
+	if !d.Approve {
+		if err := s.dropUnapproved(ctx, tx, a.Action, a.InstanceID); err != nil {
+			return err
+		}
 	}
 	news := NewsApprovalDecided{Action: a.Action, Approved: d.Approve, By: req.Actor.Login, Reason: d.Reason, Alone: alone}
 	n := Notification{News: news, InstanceID: a.InstanceID, Key: a.ID, To: []Audience{ToPerson}, People: []string{a.RequesterID}}

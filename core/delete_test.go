@@ -201,3 +201,53 @@ func TestBreakGlass(t *testing.T) {
 		t.Errorf("%d audit entries, %v", n, err)
 	}
 }
+
+// A size that the policy lists, and health data, need an approval. What is not approved leaves nothing.
+func TestCreateNeedsAnApproval(t *testing.T) {
+	_, pool := coretest.New(t)
+	rules := policy.Policy{Approve: []string{"phi"}, Approvals: policy.Approvals{Sizes: []string{"large"}}}
+	s := coretest.Service(t, pool, core.Options{Policy: rules})
+	ada, cleo := coretest.Actor(t, s, "ada", false), coretest.Actor(t, s, "cleo", true)
+	large, health := create("large"), create("health")
+	large.Size, health.PHI = "large", true
+	for _, c := range []core.Create{large, health} {
+		r, err := s.Do(t.Context(), request(ada, "", c))
+		if err != nil || r.Approval == nil || r.Operation.ID != "" || r.Database.State != core.StateCreating {
+			t.Fatalf("%s: %+v, %v", c.Name, r, err)
+		}
+		if _, err := s.Do(t.Context(), request(cleo, "", create(c.Name))); core.CodeOf(err) != core.CodeTaken {
+			t.Errorf("the name of %s meanwhile: %v", c.Name, err)
+		}
+		if _, err := s.Do(t.Context(), request(cleo, "", core.Decide{ID: r.Approval.ID, Reason: "too much"})); err != nil {
+			t.Fatal(err)
+		}
+		i, err := s.Instance(t.Context(), ada, r.Database.ID)
+		if err != nil || i.State != core.StateFailed || i.Port != nil {
+			t.Errorf("denied: %+v, %v", i, err)
+		}
+		if r, err = s.Do(t.Context(), request(ada, "", c)); err != nil {
+			t.Fatal(err)
+		}
+		if r, err = s.Do(t.Context(), request(cleo, "", core.Decide{ID: r.Approval.ID, Approve: true})); err != nil || r.Operation.Kind != "create" {
+			t.Errorf("approved: %+v, %v", r, err)
+		}
+	}
+	mine := create("mine")
+	mine.Size = "large"
+	if r, err := s.Do(t.Context(), request(cleo, "", mine)); err != nil || r.Approval != nil {
+		t.Errorf("an administrator: %+v, %v", r, err)
+	}
+	small, err := s.Do(t.Context(), request(ada, "", create("small")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready(t, s, pool, small)
+	grow := core.Resize{On: core.On{Database: "small"}, Size: "large"}
+	r, err := s.Do(t.Context(), request(ada, "", grow))
+	if err != nil || r.Approval == nil {
+		t.Fatalf("resize: %+v, %v", r, err)
+	}
+	if r, err = s.Do(t.Context(), request(cleo, "", core.Decide{ID: r.Approval.ID, Approve: true})); err != nil || r.Operation.Kind != "resize" {
+		t.Errorf("approved resize: %+v, %v", r, err)
+	}
+}

@@ -14,6 +14,8 @@ import (
 type Resize struct {
 	On
 	Size string `json:"size" required:"true" description:"A size class of the catalogue"`
+
+	approved bool // by somebody else
 }
 
 func (Resize) action() string { return "resize" }
@@ -24,12 +26,15 @@ type ResizeArgs struct {
 	To   string `json:"to"`
 }
 
-func (c Resize) prepare(s *Service, _ Actor) (decision, error) {
+func (c Resize) prepare(s *Service, actor Actor) (decision, error) {
 	if c.Size == "" {
 		return nil, invalid("size", "Say which size it shall have: %s.", strings.Join(s.catalogue.SizeNames(), ", "))
 	}
 	if _, ok := s.catalogue.Size(c.Size); !ok {
 		return nil, invalid("size", "There is no size %q. Choose one of: %s.", clip(c.Size), strings.Join(s.catalogue.SizeNames(), ", "))
+	}
+	if !c.approved && s.needsSizeApproval(actor, c.Size) {
+		return request{on: c.Database, action: "resize", about: c.Size, args: c, reason: "size " + c.Size, states: []State{StateReady}}, nil
 	}
 	return change{
 		on: c.Database, kind: "resize", states: []State{StateReady},

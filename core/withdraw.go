@@ -42,6 +42,9 @@ func (c Withdraw) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request
 		if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 			return Receipt{}, err
 		}
+		if err := s.dropUnapproved(ctx, tx, a.Action, a.InstanceID); err != nil {
+			return Receipt{}, err
+		}
 	}
 	withdrawn, err := one[Approval](ctx, tx, selectApproval+"where a.id = $1", a.ID)
 	return Receipt{Database: i, Approval: &withdrawn}, err

@@ -12,6 +12,8 @@ type lettersView struct {
 	States   []core.LetterState
 	NextPage string
 	Problem  string
+
+	Undelivered []core.UndeliveredMessage // in chat, beside the letters that failed
 }
 
 // lettersPage shows what people were told, at first what they could not be told.
@@ -36,6 +38,11 @@ func (s *Server) showLetters(w http.ResponseWriter, r *http.Request, c call, sta
 		return err
 	}
 	v.Items = items
+	if v.State == core.LetterFailed {
+		if v.Undelivered, err = s.service.Undelivered(r.Context(), c.Actor); err != nil {
+			return err
+		}
+	}
 	if next != "" {
 		v.NextPage = "/notifications?state=" + string(v.State) + "&cursor=" + next
 	}

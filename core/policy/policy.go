@@ -40,7 +40,7 @@ type Policy struct {
 }
 
 // Approvable are the words that Approve may list.
-var Approvable = []string{"restore_in_place"}
+var Approvable = []string{"restore_in_place", "phi"}
 
 // NeedsApproval reports whether somebody else has to approve an action first.
 func (p Policy) NeedsApproval(action string) bool { return slices.Contains(p.Approve, action) }
@@ -157,6 +157,11 @@ func (p Policy) check(c engine.Catalogue) error {
 	for _, action := range p.Approve {
 		if !slices.Contains(Approvable, action) {
 			errs = append(errs, fmt.Errorf("policy.approve: nothing is called %q; there is: %s", action, strings.Join(Approvable, ", ")))
+		}
+	}
+	for _, size := range p.Approvals.Sizes {
+		if !slices.Contains(c.SizeNames(), size) {
+			errs = append(errs, fmt.Errorf("policy.approvals.sizes: there is no size %q; there is: %s", size, strings.Join(c.SizeNames(), ", ")))
 		}
 	}
 	return errors.Join(errs...)
