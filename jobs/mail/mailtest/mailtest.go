@@ -82,6 +82,7 @@ func Start(t testing.TB, mode string) *Server {
 	t.Cleanup(func() {
 		close(s.gone)
 		server.Close()
+		listener.Close() // a server that has not begun to serve yet does not know its listener
 		<-ended
 	})
 	return s
