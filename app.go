@@ -19,7 +19,6 @@ import (
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/config"
 	"github.com/mydb-project/mydb/core/crypt"
-	"github.com/mydb-project/mydb/core/directory/local"
 	"github.com/mydb-project/mydb/core/engine"
 	"github.com/mydb-project/mydb/core/engine/mariadb"
 	"github.com/mydb-project/mydb/core/engine/mongodb"
@@ -203,7 +202,7 @@ func (a *App) startPortal(ctx context.Context) error {
 }
 
 func (a *App) portal() (*portal.Server, error) {
-	directory, err := local.New(a.Service)
+	directory, err := a.openDirectory()
 	if err != nil {
 		return nil, err
 	}
@@ -323,6 +322,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"backup store", a.checkStore},
 		{"escrow keys", a.checkEscrow},
 		{"own backups", a.checkCatalogue},
+		{"directory", a.checkDirectory},
 		{"mail server", a.checkMail},
 		{"chat", a.checkChat},
 	} {

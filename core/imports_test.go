@@ -32,6 +32,8 @@ var rules = map[string][]string{
 	"jobs/store":     {"jobs", "core", "github.com/aws"},
 	"migrations":     {"github.com/riverqueue"},
 	"deploy":         {"*"}, // development mode and benchmarks wire parts together, as main does
+
+	"core/directory/ldap": {"core", "github.com/go-ldap"},
 }
 
 // guarded are the libraries that only the parts that name them may import.

@@ -60,8 +60,12 @@ func (a Actor) needs(scope Scope) error {
 type Directory interface {
 	// Authenticate checks a login and password and gives the person, who has a row in the catalogue afterwards. Login may be the
 	// login name or the mail address. It takes the same time for unknown people as for wrong passwords.
-	// Errors: CodeUnauthenticated with one sentence for both; CodeUnavailable when the directory does not answer.
+	// Errors: CodeUnauthenticated with one sentence for both; CodeForbidden for somebody who may not log in, and CodeTaken for a mail address
+	// that two have, each with the reason; CodeUnavailable when the directory does not answer.
 	Authenticate(ctx context.Context, login, password string) (Person, error)
+	// Lookup reads an account anew, without its password. Errors: CodeNotFound for somebody who is not there any more, CodeForbidden for
+	// somebody who may not log in any more, CodeUnavailable.
+	Lookup(ctx context.Context, login string) (Account, error)
 }
 
 // Account is a person as a directory or development mode describes them.
@@ -74,11 +78,13 @@ type Account struct {
 	PasswordHash string // argon2id, for local accounts
 }
 
-// SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there.
+// SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there. A mail address
+// that another person has already is left out: it stands for one person.
 func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
 	p, err := one[Person](ctx, s.db, `
 		insert into people (id, login, email, name, admin, password_hash, groups)
-		values ($1, lower($2), lower(nullif($3, '')), $4, $5, nullif($6, ''), coalesce($7::text[], '{}'))
+		select $1, lower($2), case when not exists (select from people o where o.email = lower($3) and o.login <> lower($2)) then lower(nullif($3, '')) end,
+			$4, $5, nullif($6, ''), coalesce($7::text[], '{}')
 		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin, groups = excluded.groups,
 			password_hash = coalesce(excluded.password_hash, people.password_hash)
 		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups)
@@ -109,4 +115,22 @@ func (s *Service) Person(ctx context.Context, id string) (Person, error) {
 		return p, Errorf(CodeNotFound, "There is no such person.")
 	}
 	return p, err
+}
+
+// Account gives a local account by its login name. Errors: CodeNotFound; CodeForbidden for one that was disabled.
+func (s *Service) Account(ctx context.Context, login string) (Account, error) {
+	type row struct {
+		Person
+		Groups []string
+	}
+	r, err := one[row](ctx, s.db, "select "+personColumns+", groups from people where login = lower($1) and password_hash is not null", login)
+	switch {
+	case notFound(err):
+		return Account{}, Errorf(CodeNotFound, "There is no local account %q.", clip(login))
+	case err != nil:
+		return Account{}, fmt.Errorf("read the account: %w", err)
+	case r.DisabledAt != nil:
+		return Account{}, Errorf(CodeForbidden, "The account %s was disabled.", r.Login)
+	}
+	return Account{Login: r.Login, Email: value(r.Email), Name: r.Name, Admin: r.Admin, Groups: r.Groups}, nil
 }

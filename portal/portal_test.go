@@ -47,6 +47,11 @@ func (d passwords) Authenticate(_ context.Context, login, password string) (core
 	return core.Person{}, core.Errorf(core.CodeUnauthenticated, "This login and password do not fit together.")
 }
 
+// Lookup implements core.Directory.
+func (passwords) Lookup(context.Context, string) (core.Account, error) {
+	return core.Account{}, core.Errorf(core.CodeUnavailable, "not here")
+}
+
 // echo is a console that repeats what it was told.
 type echo struct{ address, key string }
 

@@ -45,6 +45,17 @@ type Config struct {
 	MailAdmins   []string      `env:"MYDB_MAIL_ADMINS"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
 
+	LDAPURL          []string `env:"MYDB_LDAP_URL"`
+	LDAPStartTLS     bool     `env:"MYDB_LDAP_STARTTLS"`
+	LDAPCAFile       string   `env:"MYDB_LDAP_CA_FILE"`
+	LDAPBaseDN       string   `env:"MYDB_LDAP_BASE_DN"`
+	LDAPBindDN       string   `env:"MYDB_LDAP_BIND_DN"`
+	LDAPBindPassword string   `env:"MYDB_LDAP_BIND_PASSWORD" secret:"true"`
+	LDAPUserFilter   string   `env:"MYDB_LDAP_USER_FILTER"`
+	LDAPAdminGroup   string   `env:"MYDB_LDAP_ADMIN_GROUP"`
+	LDAPUserGroup    string   `env:"MYDB_LDAP_USER_GROUP"`
+	LDAPAttributes   string   `env:"MYDB_LDAP_ATTRIBUTES"`
+
 	SlackBotToken      string `env:"MYDB_SLACK_BOT_TOKEN" secret:"true"`
 	SlackAppToken      string `env:"MYDB_SLACK_APP_TOKEN" secret:"true"`
 	SlackSigningSecret string `env:"MYDB_SLACK_SIGNING_SECRET" secret:"true"`
@@ -209,7 +220,7 @@ func (c Config) check(told map[string]bool) []error {
 	add(err != nil || public.Host == "" || (public.Scheme != "http" && public.Scheme != "https"),
 		"MYDB_PUBLIC_URL", c.PublicURL, "write the address that people use, such as https://mydb.example.org")
 	add(c.Publish != "host" && c.Publish != "ingress", "MYDB_PUBLISH", c.Publish, "write host or ingress")
-	add(c.Auth != "local", "MYDB_AUTH", c.Auth, "this version knows local accounts only: write local")
+	add(c.Auth != AuthLocal && c.Auth != AuthLDAP, "MYDB_AUTH", c.Auth, "write local or ldap")
 	if _, _, err := c.logging(); err != nil {
 		add(true, "MYDB_LOG", c.Log, err.Error())
 	}
@@ -224,7 +235,7 @@ func (c Config) check(told map[string]bool) []error {
 	if _, err := c.Store(); c.StoreOn() && err != nil {
 		errs = append(errs, err)
 	}
-	return append(append(errs, c.checkMail()...), c.checkChat()...)
+	return slices.Concat(errs, c.checkMail(), c.checkChat(), c.checkLDAP())
 }
 
 // unknown tells of variables that look like ours and are not, because a misspelt one would silently do nothing.

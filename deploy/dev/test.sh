@@ -8,6 +8,7 @@
 #   MYDB_TEST_POSTGRES_IMAGE   an image of PostgreSQL 17 that this engine and the nodes have
 #   MYDB_TEST_MARIADB_IMAGE    images of MariaDB that this engine has, separated by commas, the version as tag
 #   MYDB_TEST_S3_SERVER        the program of an S3 server, versitygw
+#   MYDB_TEST_AD_..., MYDB_TEST_LDAP_...   two directories, see directory.sh; not set when this does not run as root
 #   MYDB_TEST_SWARM_NODES      folder of the three nodes, see swarm-nodes.sh; not set when this does not run as root
 set -euo pipefail
 # shellcheck source=prelude.sh
@@ -34,6 +35,7 @@ main() {
   choose_images
   start_metadata_postgres
   start_nodes
+  start_directories
   export MYDB_TEST_DOCKER=1
   (($#)) || set -- ./...
   go test -timeout 30m "$@"
@@ -47,6 +49,7 @@ clean_up() {
 }
 
 discard() {
+  if [[ -d $1/directory ]]; then "$dev_dir/directory.sh" down "$1/directory" || true; fi
   if [[ -d $1/nodes ]]; then "$dev_dir/swarm-nodes.sh" down 3 "$1/nodes" || true; fi
   rm -rf "$1"
 }
@@ -106,6 +109,16 @@ start_metadata_postgres() {
   done
   address=$(docker port "$container" 5432/tcp | head -n 1)
   export MYDB_TEST_DATABASE_URL="postgres://postgres:$password@$address/postgres?sslmode=disable"
+}
+
+start_directories() {
+  if ((EUID != 0)); then
+    say "Not running as root: there will be no directories, and the tests that need one are skipped."
+    return
+  fi
+  "$dev_dir/directory.sh" up "$work_dir/directory"
+  # shellcheck disable=SC1091 # written by the line before
+  source "$work_dir/directory/env"
 }
 
 start_nodes() {

@@ -14,6 +14,8 @@ import (
 type Accounts interface {
 	// PasswordHash gives a local account's person and argon2id hash. Errors: core.CodeNotFound.
 	PasswordHash(ctx context.Context, login string) (core.Person, string, error)
+	// Account gives a person as the catalogue has them. Errors: core.CodeNotFound, core.CodeForbidden for one that was disabled.
+	Account(ctx context.Context, login string) (core.Account, error)
 }
 
 // Directory checks passwords against the accounts' argon2id hashes.
@@ -42,6 +44,11 @@ func Hash(password string) (string, error) {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}
 	return h, nil
+}
+
+// Lookup implements core.Directory.
+func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, error) {
+	return d.accounts.Account(ctx, login)
 }
 
 // Authenticate implements core.Directory.
