@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -244,7 +245,15 @@ func (st *site) begin(t *testing.T, server, bearer, path string) *http.Response 
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+bearer)
-	res, err := http.DefaultClient.Do(req)
+	narrow := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			err = tcp.SetReadBuffer(64 << 10) // the system would take tens of megabytes in before anybody asks for them
+		}
+		return conn, err
+	}}
+	t.Cleanup(narrow.CloseIdleConnections)
+	res, err := (&http.Client{Transport: narrow}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,20 +303,48 @@ func TestDownloadEndsWithTheServer(t *testing.T) {
 	if n, err := io.Copy(io.Discard, res.Body); err == nil {
 		t.Errorf("%d of %d bytes came to a good end", n, res.ContentLength)
 	}
-	audited := func() (n int) {
-		t.Helper()
-		ctx := context.WithoutCancel(t.Context())
-		if err := st.pool.QueryRow(ctx, "select count(*) from audit where action = 'link.use' and outcome = 'failed' and data->>'error' like '%was stopped%'").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	st.failedWith(t, "%was stopped%")
+}
+
+// failedWith waits until the audit trail has a download that failed with an error like this one.
+func (st *site) failedWith(t *testing.T, like string) {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); audited() != 1; <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal("the audit trail does not tell")
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		var n int
+		err := st.pool.QueryRow(t.Context(), "select count(*) from audit where action = 'link.use' and outcome = 'failed' and data->>'error' like $1", like).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if n == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d downloads failed with %s", n, like)
+		}
+	}
+}
+
+// TestDownloadWaitsForNobody: a client that goes away, or takes nothing any more, holds nothing up.
+func TestDownloadWaitsForNobody(t *testing.T) {
+	for what, c := range map[string]struct {
+		stall time.Duration
+		do    func(*http.Response)
+		like  string
+	}{
+		"goes away":     {time.Hour, func(res *http.Response) { res.Body.Close() }, "%went away%"},
+		"takes nothing": {200 * time.Millisecond, func(*http.Response) {}, "%went away%"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			st := newSite(t)
+			st.portal.stall = c.stall
+			b := st.withBackup(t, core.Create{}, coretest.Part{File: "1.dump", Content: strings.Repeat("0123456789abcdef", large/16)})
+			bearer := st.token(t, "sam", core.ScopeOperate)
+			_, token := st.linkTo(t, bearer, b)
+			c.do(st.begin(t, st.URL, bearer, token))
+			st.failedWith(t, c.like)
+		})
 	}
 }
 
