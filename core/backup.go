@@ -188,17 +188,15 @@ func (s *Service) FinishBackup(ctx context.Context, tx pgx.Tx, operationID strin
 	if err := s.keepBackup(ctx, tx, operationID, made, failure); err != nil {
 		return err
 	}
-	switch {
-	case failure != nil:
+	if failure != nil {
 		if err := s.tellOfFailedBackup(ctx, tx, operationID, i, *failure); err != nil {
 			return err
 		}
-	case made != nil:
-		if err := s.startVerify(ctx, tx, i, made.ID); err != nil {
-			return err
-		}
 	}
-	return s.finishOperation(ctx, tx, operationID, i, failure)
+	if err := s.finishOperation(ctx, tx, operationID, i, failure); err != nil {
+		return err
+	}
+	return s.fillVerifications(ctx, tx)
 }
 
 // FinalBackup gives the id of the backup that a deletion makes first. A second call gives the same.

@@ -72,6 +72,9 @@ func TestScheduledBackups(t *testing.T) {
 	if _, err := s.Do(t.Context(), request(ada, "", core.Describe{On: core.On{Database: "six"}, Backup: &never})); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := pool.Exec(t.Context(), "update instances set node_id = name"); err != nil {
+		t.Fatal(err)
+	}
 	round := func(want int) {
 		t.Helper()
 		if got, err := s.ScheduleBackups(t.Context()); err != nil || got != want {
@@ -86,12 +89,53 @@ func TestScheduledBackups(t *testing.T) {
 	round(1)
 	finishBackups(t, s, pool, 1000)
 	round(0)
-	now = now.AddDate(0, 0, 5) // nobody worked; it is made up for once
+	now = now.AddDate(0, 0, 7) // nobody worked; it is made up for once
 	round(4)
 	finishBackups(t, s, pool, 1000)
 	round(1)
 	finishBackups(t, s, pool, 1000)
 	round(0)
+
+	// A clock that is a year ahead for a while does not end all backups until then, and one that goes back makes no more than one.
+	right := now
+	now = now.AddDate(1, 0, 0)
+	round(4)
+	finishBackups(t, s, pool, 1000)
+	round(1)
+	finishBackups(t, s, pool, 1000)
+	now = right
+	round(0)
+	now = now.AddDate(0, 0, 1)
+	round(4)
+	finishBackups(t, s, pool, 1000)
+	round(1)
+	finishBackups(t, s, pool, 1000)
+	now = now.Add(-3 * time.Hour)
+	round(0)
+
+	// Two at once on one machine.
+	if _, err := pool.Exec(t.Context(), "update instances set node_id = case when name in ('one', 'two', 'three') then 'a' else 'b' end"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(0, 0, 2)
+	round(4)
+	round(0)
+	if n := underWay(t, pool, "a"); n != 2 {
+		t.Errorf("%d on one machine, want 2", n)
+	}
+	finishBackups(t, s, pool, 1000)
+	round(1)
+	finishBackups(t, s, pool, 1000)
+}
+
+// underWay counts the backups under way on a machine.
+func underWay(t *testing.T, pool *pgxpool.Pool, node string) (n int) {
+	t.Helper()
+	err := pool.QueryRow(t.Context(), "select count(*) from backups b join instances i on i.id = b.instance_id where b.state = 'running' and i.node_id = $1", node).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestBackupGuard tells of backups that are late or suspiciously small, whatever became of the jobs.

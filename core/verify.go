@@ -61,25 +61,22 @@ func (b Backup) usable() error {
 	return nil
 }
 
-// startVerify asks for the verification of a backup that was just made, in the same transaction.
-func (s *Service) startVerify(ctx context.Context, tx pgx.Tx, i Instance, backupID string) error {
-	if !s.verifies() {
-		return nil
-	}
+// startVerify asks for the verification of a backup, in the transaction that found it.
+func (s *Service) startVerify(ctx context.Context, tx pgx.Tx, instanceID, backupID string) error {
 	args, err := json.Marshal(VerifyArgs{BackupID: backupID})
 	if err != nil {
 		return err
 	}
 	id := xid.New().String()
-	tag, err := tx.Exec(ctx, `insert into operations (id, instance_id, kind, requested_by, door, args) values ($1, $2, 'verify', $3, $4, $5)
-		on conflict (instance_id) where finished_at is null and kind = 'verify' do nothing`, id, i.ID, systemPerson, DoorSystem, string(args))
+	tag, err := tx.Exec(ctx, `insert into operations (id, instance_id, kind, requested_by, door, args, created_at) values ($1, $2, 'verify', $3, $4, $5, $6)
+		on conflict (instance_id) where finished_at is null and kind = 'verify' do nothing`, id, instanceID, systemPerson, DoorSystem, string(args), s.now())
 	if err != nil {
 		return fmt.Errorf("insert the verification: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
 		return nil // one of an earlier backup goes on; the next round finds this one
 	}
-	return s.queue.Enqueue(ctx, tx, Job{Kind: "verify", OperationID: id, InstanceID: i.ID})
+	return s.queue.Enqueue(ctx, tx, Job{Kind: "verify", OperationID: id, InstanceID: instanceID})
 }
 
 // FinishVerify records the end of a verification. receipt is nil when it did not come to counting.
@@ -104,7 +101,10 @@ func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID strin
 			return err
 		}
 	}
-	return s.finishOperation(ctx, tx, operationID, i, failure)
+	if err := s.finishOperation(ctx, tx, operationID, i, failure); err != nil {
+		return err
+	}
+	return s.fillVerifications(ctx, tx) // there is room for the next one
 }
 
 // SizeOnDisk is how many bytes an instance had when it was measured last; 0 when it was not.

@@ -34,8 +34,6 @@ const verifyQueue = "verify"
 const (
 	managerSlots = 16
 	nodeSlots    = 4
-	backupSlots  = 2
-	verifySlots  = 1
 )
 
 // softStop is how long running jobs may go on after a request to stop; what is not done by then goes on elsewhere or later.
@@ -138,10 +136,11 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the engine which node this is: %w", err)
 	}
-	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}, backupQueue(self.ID): {MaxWorkers: backupSlots}}
+	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}, backupQueue(self.ID): {MaxWorkers: o.Service.BackupsPerNode()}}
 	if self.Manager {
 		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
-		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifySlots}
+		_, verifications := o.Service.VerifyLimits()
+		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifications}
 		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
 	}
 	if o.Chat != nil {

@@ -38,6 +38,7 @@ const (
 	engineEnv = "MYDB_TEST_WORKER_ENGINE" // its Docker engine; empty means the machine's
 	storeEnv  = "MYDB_TEST_WORKER_STORE"  // where it keeps backups, as MYDB_STORE_URL
 	escrowEnv = "MYDB_TEST_WORKER_ESCROW" // public keys that open its backups, too
+	diskEnv   = "MYDB_TEST_WORKER_DISK"   // how many bytes are free on the disk of its node; empty means that it looks
 )
 
 func TestMain(m *testing.M) {
@@ -87,7 +88,7 @@ func beWorker() error {
 		return err
 	}
 	_, err = jobs.Start(ctx, jobs.Options{
-		DB: pool, Service: service, Runtime: crashingRuntime{runtime, crash}, Store: backups, Log: log, CreateLimit: 2 * time.Minute,
+		DB: pool, Service: service, Runtime: crashingRuntime{fullDisk{runtime, os.Getenv(diskEnv)}, crash}, Store: backups, Log: log, CreateLimit: 2 * time.Minute,
 	})
 	if err != nil {
 		return err

@@ -42,6 +42,10 @@ type plan struct {
 	after int
 	// steps are what is done, in this order. Each is idempotent and finds what an earlier attempt left.
 	steps func(context.Context, *attempt) ([]step, error)
+	// turn says for how long the operation has to wait before it may begin. May be nil.
+	turn func(context.Context, *attempt) (wait time.Duration, err error)
+	// postpone ends an operation whose steps said that now is no time for it; see postponed. May be nil when none says so.
+	postpone func(ctx context.Context, tx pgx.Tx, a *attempt, note string) error
 	// undo puts back what a failed operation has changed outside the catalogue. May be nil. It is repeated until it works.
 	undo func(context.Context, *attempt) error
 	// finish writes the end into the catalogue, with the operation's; a nil failure is success.
@@ -109,13 +113,35 @@ func (w *operationWorker) Work(ctx context.Context, job *river.Job[operationArgs
 		return interrupted(ctx, err)
 	}
 	a.steps.seq = p.after
+	if err == nil && p.turn != nil {
+		wait, err := w.wait(ctx, p, a)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		if wait > 0 {
+			return river.JobSnooze(wait)
+		}
+	}
 	if err == nil {
 		err = w.do(ctx, p, a)
+	}
+	var later *postponed
+	if errors.As(err, &later) {
+		return finish(ctx, w.DB, job, func(tx pgx.Tx) error { return p.postpone(ctx, tx, a, later.message) })
 	}
 	if err == nil {
 		return finish(ctx, w.DB, job, func(tx pgx.Tx) error { return p.finish(ctx, tx, a, nil) })
 	}
 	return w.failed(ctx, job, p, a, err)
+}
+
+// wait lets an operation wait whose turn it is not yet.
+func (w *operationWorker) wait(ctx context.Context, p plan, a *attempt) (time.Duration, error) {
+	wait, err := p.turn(ctx, a)
+	if wait > 0 && err == nil {
+		err = a.Service.Wait(ctx, a.steps.operationID)
+	}
+	return wait, err
 }
 
 func (w *operationWorker) do(ctx context.Context, p plan, a *attempt) error {

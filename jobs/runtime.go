@@ -18,6 +18,9 @@ type Runtime interface {
 	Self(ctx context.Context) (Node, error)
 	// Nodes lists the nodes that can run instances, with what is free on them.
 	Nodes(ctx context.Context) ([]Node, error)
+	// FreeDisk tells how many bytes the volumes of the node that this process is on may still grow by together. known is false where that
+	// cannot be seen.
+	FreeDisk(ctx context.Context) (bytes int64, known bool, err error)
 	// Ensure makes the instance's secret, configs and service exist as the spec says, on the spec's node. It does not wait for
 	// the server. A service whose spec differs is updated, stop-first; its volume is kept.
 	Ensure(ctx context.Context, spec Spec) error

@@ -95,6 +95,7 @@ func sentence(err error) core.Explanation {
 		problem *Problem
 		refused *engine.RefusedError
 		ours    *core.Error
+		later   *postponed
 	)
 	switch {
 	case errors.As(err, &problem):
@@ -107,6 +108,8 @@ func sentence(err error) core.Explanation {
 		return core.Explanation{Code: core.CodeInvalid, Message: refused.Message}
 	case errors.As(err, &ours):
 		return core.Explanation{Code: ours.Code, Message: ours.Message}
+	case errors.As(err, &later):
+		return core.Explanation{Code: core.CodeUnavailable, Message: later.message}
 	case errors.Is(err, context.Canceled):
 		return core.Explanation{Code: core.CodeUnavailable, Message: "MyDB was stopped here; the work goes on as soon as a worker is up."}
 	}

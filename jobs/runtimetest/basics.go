@@ -157,3 +157,12 @@ func testEngineGone(t *testing.T, c Cluster) {
 		}
 	}
 }
+
+func testFreeDisk(t *testing.T, c Cluster) {
+	for n, m := range c.Members {
+		free, known, err := m.Runtime.FreeDisk(t.Context())
+		if err != nil || known && free <= 0 {
+			t.Errorf("member %d has %d bytes (known: %v), %v", n, free, known, err)
+		}
+	}
+}

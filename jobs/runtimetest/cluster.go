@@ -94,6 +94,7 @@ var cases = []struct {
 	{name: "what is ensured twice exists once", run: testEnsureTwice},
 	{name: "removing twice succeeds", run: testRemoveTwice},
 	{name: "self is one of the nodes", run: testSelf},
+	{name: "a disk that is known has room", run: testFreeDisk},
 	{name: "engine gone", gone: true, run: testEngineGone},
 
 	{name: "workers at the same time make one of each", server: true, run: testEnsureRace},

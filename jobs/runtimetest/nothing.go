@@ -102,6 +102,9 @@ func (n *Nothing) Volumes(context.Context) ([]core.ClusterThing, error) {
 	return out, nil
 }
 
+// FreeDisk implements jobs.Runtime. There are no disks.
+func (*Nothing) FreeDisk(context.Context) (int64, bool, error) { return 0, false, nil }
+
 // Logs implements jobs.Runtime. What does not run writes nothing.
 func (*Nothing) Logs(context.Context, string, int) (string, error) { return "", nil }
 
