@@ -273,6 +273,9 @@ func (a *App) Stop(ctx context.Context) error {
 	var errs []error
 	if a.listen != nil {
 		a.listen()
+		soon, cancel := context.WithTimeout(ctx, stopTimeout/3)
+		defer cancel()
+		a.chat.leave(soon)
 	}
 	if a.server != nil {
 		soon, cancel := context.WithTimeout(ctx, stopTimeout/3)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 
 	"github.com/mydb-project/mydb/bot"
+	"github.com/mydb-project/mydb/bot/discord"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/jobs"
 )
@@ -13,7 +15,7 @@ import (
 // chatService is a chat service that is configured: how MyDB sends to it, and how it hears from it.
 type chatService interface {
 	jobs.Platform
-	// Ask says what the service knows of a user; nil where it shows no mail addresses.
+	// Ask says what the service knows of a user; nil where there is nothing to ask.
 	Ask() core.AskChat
 	// Run holds the connection that events come in by, until ctx ends. It connects again by itself; an error is for an operator.
 	Run(ctx context.Context, d *bot.Desk) error
@@ -25,13 +27,16 @@ type chatService interface {
 
 // chat is the chat services of this process, and the desk that they share.
 type chat struct {
-	services map[core.Platform]chatService
-	desk     *bot.Desk
+	services  map[core.Platform]chatService
+	desk      *bot.Desk
+	listening sync.WaitGroup
 }
 
-// openChat makes the chat services that are configured. It reaches none of them.
+// openChat makes the desk and the chat services that are configured. It reaches none of them.
 func (a *App) openChat() error {
-	a.chat.services = map[core.Platform]chatService{}
+	if err := a.openServices(); err != nil {
+		return err
+	}
 	ask := map[core.Platform]core.AskChat{}
 	for platform, s := range a.chat.services {
 		if q := s.Ask(); q != nil {
@@ -40,6 +45,28 @@ func (a *App) openChat() error {
 	}
 	a.chat.desk = bot.NewDesk(a.bot, ask)
 	return nil
+}
+
+// openServices makes the chat services that are configured.
+func (a *App) openServices() error {
+	a.chat.services = map[core.Platform]chatService{}
+	if a.Config.DiscordOn() {
+		d, err := a.discord()
+		if err != nil {
+			return err
+		}
+		a.chat.services[core.Discord] = d
+	}
+	return nil
+}
+
+// discord is MyDB's side of Discord. Of all processes, one is connected to the gateway.
+func (a *App) discord() (*discord.Adapter, error) {
+	c := a.Config
+	return discord.New(discord.Options{
+		Token: c.DiscordToken, AppID: c.DiscordAppID, GuildID: c.DiscordGuildID, PublicKey: c.DiscordPublicKey, AdminChannel: c.DiscordAdminChannel,
+		APIURL: c.DiscordAPIURL, Hold: holder(a.pool, "gateway of Discord"), Log: a.Log,
+	})
 }
 
 // chatAdmins are the channels in which administrators approve.
@@ -55,7 +82,7 @@ func (a *App) chatAdmins() (out []core.ChatChannel) {
 }
 
 // platforms are the services as workers need them.
-func (c chat) platforms() map[core.Platform]jobs.Platform {
+func (c *chat) platforms() map[core.Platform]jobs.Platform {
 	out := map[core.Platform]jobs.Platform{}
 	for p, s := range c.services {
 		out[p] = s
@@ -64,7 +91,7 @@ func (c chat) platforms() map[core.Platform]jobs.Platform {
 }
 
 // routes are the paths of all services.
-func (c chat) routes() map[string]http.Handler {
+func (c *chat) routes() map[string]http.Handler {
 	out := map[string]http.Handler{}
 	for _, s := range c.services {
 		for path, h := range s.Routes(c.desk) {
@@ -77,16 +104,34 @@ func (c chat) routes() map[string]http.Handler {
 // listenToChat hears what comes in, until ctx ends. A service that fails for good does not take the others down.
 func (a *App) listenToChat(ctx context.Context) {
 	for platform, s := range a.chat.services {
-		go func() {
+		a.chat.listening.Go(func() {
 			if err := s.Run(ctx, a.chat.desk); err != nil && ctx.Err() == nil {
 				a.Log.Error("MyDB hears nothing from a chat service any more", "platform", platform, "error", err)
 			}
-		}()
+		})
+	}
+}
+
+// leave waits until all services have said goodbye, and events that came in are kept, or ctx ends.
+func (c *chat) leave(ctx context.Context) {
+	left := make(chan struct{})
+	go func() {
+		c.listening.Wait()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-ctx.Done():
 	}
 }
 
 // checkChat reaches every chat service that is configured.
 func (a *App) checkChat(ctx context.Context) (string, error) {
+	if a.chat.services == nil {
+		if err := a.openServices(); err != nil {
+			return "", err
+		}
+	}
 	if len(a.chat.services) == 0 {
 		return "Slack and Discord are off: neither MYDB_SLACK_BOT_TOKEN nor MYDB_DISCORD_TOKEN is set", nil
 	}

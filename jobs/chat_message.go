@@ -27,6 +27,12 @@ type Platform interface {
 	Direct(ctx context.Context, userID string) (channel string, err error)
 }
 
+// Settler is a Platform whose service shows people that it waits for an answer to an event.
+type Settler interface {
+	// Settle ends that, where the service took the event from, when the answer is a message in the channel, or a direct one.
+	Settle(ctx context.Context, reply string, direct bool) error
+}
+
 const (
 	// messagePause is the least time between two changes of a message: what happens meanwhile is told with the next one.
 	messagePause = time.Second
@@ -155,7 +161,22 @@ func (w *messageWorker) post(ctx context.Context, p Platform, m *core.ChatMessag
 	}
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
 	defer cancel()
-	return w.Service.MessagePosted(keep, m.ID, channel, id)
+	if err := w.Service.MessagePosted(keep, m.ID, channel, id); err != nil {
+		return err
+	}
+	w.settle(ctx, p, m)
+	return nil
+}
+
+// settle ends that a service shows that it waits for an answer. It is no harm when it goes on for a while.
+func (w *messageWorker) settle(ctx context.Context, p Platform, m *core.ChatMessage) {
+	s, waits := p.(Settler)
+	if !waits || m.Reply == "" || w.Now().Sub(m.CreatedAt) >= replyLife {
+		return
+	}
+	if err := s.Settle(ctx, m.Reply, m.Private); err != nil {
+		w.Log.Info("it still looks as if an answer were missing in chat", "message", m.ID, "error", err)
+	}
 }
 
 func (w *messageWorker) failed(ctx context.Context, job *river.Job[messageArgs], m core.ChatMessage, cause error) error {
