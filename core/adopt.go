@@ -27,9 +27,8 @@ const adoptPause = 2 * time.Minute
 // StartAdoptions starts the measurement of what a recovery has found running, and gives of how many. Periodic.
 func (s *Service) StartAdoptions(ctx context.Context) (started int, err error) {
 	due, err := many[struct{ ID string }](ctx, s.db, `select id from instances i where recovered_at is not null and state = 'restoring' and host is not null
-		and exists (select from secrets where instance_id = i.id and kind = $1)
-		and not exists (select from operations where instance_id = i.id and (finished_at is null and kind <> 'verify' or kind = 'adopt' and finished_at > $2))
-		order by id limit 50`, secretServer, s.now().Add(-adoptPause))
+		and not exists (select from operations where instance_id = i.id and (finished_at is null and kind <> 'verify' or kind = 'adopt' and finished_at > $1))
+		order by id limit 50`, s.now().Add(-adoptPause))
 	if err != nil {
 		return 0, fmt.Errorf("look for what a recovery has found: %w", err)
 	}

@@ -85,9 +85,7 @@ func (r *recovering) stranger(ctx context.Context, s ClusterService, m *Manifest
 	}
 	i.NodeID, i.Host = &s.NodeID, r.host(s.NodeID, nil)
 	i.Generation, i.Restarts = max(s.Generation, 1), s.Restarts
-	if i.State = StateStopped; s.Wanted {
-		i.State = StateRestoring
-	}
+	i.State = StateRestoring // until it was measured
 	if err := r.insert(ctx, *i, s.CreatedAt); err != nil {
 		return err
 	}
@@ -184,9 +182,8 @@ func (r *recovering) insert(ctx context.Context, i remade, initialised time.Time
 		found = &now
 	}
 	return r.run(ctx, "make the instance again", `insert into instances (id, name, owner_id, engine, version, size, image, state, node_id, host, generation, username, database, extensions,
-			description, phi, backup, created_at, settings, init_until, restarts, recovered_at, ended_at, stopped_at, stopped_why)
-		values ($1, $2, $3, $4, $5, $6, $7, $8::text, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-			case when $8 = 'stopped' then $22::timestamptz end, case when $8 = 'stopped' then '`+StoppedByOwner+`' else '' end)`,
+			description, phi, backup, created_at, settings, init_until, restarts, recovered_at, ended_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		i.ID, i.Name, i.Owner, i.Engine, i.Version, i.Size, i.Image, i.State, i.NodeID, i.Host, i.Generation, i.Username, i.Database, append([]string{}, i.Extensions...),
 		i.Description, i.PHI, i.Backup, i.CreatedAt, string(settings), initialised, i.Restarts, found, i.EndedAt)
 }

@@ -98,12 +98,12 @@ func (s *Service) AcceptRecovery(ctx context.Context, req Request) (Recovery, er
 // The kinds of findings about a recovery.
 const (
 	FindingRecovery   = "recovery"    // waits to be accepted
-	FindingSecretLost = "secret_lost" // MyDB has no password for a server that it has found again
+	FindingNotAdopted = "not_adopted" // an instance that was found again could not be measured
 )
 
-// GuardRecovery reminds of a recovery that waits to be accepted, and of servers whose secrets are lost. Periodic.
+// GuardRecovery reminds of a recovery that waits to be accepted, and of what it has found and could not measure. Periodic.
 func (s *Service) GuardRecovery(ctx context.Context) error {
-	l := look{kinds: []string{FindingRecovery, FindingSecretLost}, tell: []Audience{ToAdmins}}
+	l := look{kinds: []string{FindingRecovery, FindingNotAdopted}, tell: []Audience{ToAdmins}}
 	r, err := s.Recovery(ctx)
 	if err != nil {
 		return err
@@ -111,16 +111,16 @@ func (s *Service) GuardRecovery(ctx context.Context) error {
 	if r != nil {
 		l.found = append(l.found, found{kind: FindingRecovery, subject: r.ID, severity: SeverityAlarm, message: r.sentence()})
 	}
-	lost, err := many[struct{ ID, Name string }](ctx, s.db, `select id, name from instances i where ended_at is null and recovered_at is not null
-		and not exists (select from secrets where instance_id = i.id and kind = $1)`, secretServer)
+	missed, err := many[struct{ ID, Name, Error string }](ctx, s.db, `select i.id, i.name, o.error from instances i, lateral (select error from operations
+			where instance_id = i.id and kind = 'adopt' and state = 'failed' order by id desc limit 1) o where i.ended_at is null and i.recovered_at is not null`)
 	if err != nil {
-		return fmt.Errorf("look for lost secrets: %w", err)
+		return fmt.Errorf("look for what could not be measured: %w", err)
 	}
-	for _, i := range lost {
+	for _, i := range missed {
 		l.found = append(l.found, found{
-			kind: FindingSecretLost, subject: i.ID, instanceID: i.ID, severity: SeverityAlarm, message: i.Name + " was made after the backup that MyDB was recovered from, " +
-				"so MyDB has no password for its server. It runs on as it was, and its people can use it, but MyDB can neither measure nor back it up. " +
-				"Restore its newest backup into a new database, or dump it by hand on its machine, as the operator's guide says under: when the control plane is lost.",
+			kind: FindingNotAdopted, subject: i.ID, instanceID: i.ID, severity: SeverityAlarm, message: fmt.Sprintf("The recovery of MyDB has found the server of %s, but MyDB could not "+
+				"take it over: %s It runs on as it was, but MyDB neither measures nor backs it up. MyDB tries again; if that does not help, restore its newest backup into a new "+
+				"database, and delete this one.", i.Name, firstLine(i.Error)),
 		})
 	}
 	return s.settle(ctx, l)

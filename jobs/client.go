@@ -85,6 +85,8 @@ func queueFor(job core.Job) string {
 	switch {
 	case slices.Contains(onNode, job.Kind) && job.NodeID != "":
 		return backupQueue(job.NodeID)
+	case job.Kind == "adopt" && job.NodeID != "":
+		return nodeQueue(job.NodeID) // only there can the server's secret be read
 	case job.Kind == "verify":
 		return verifyQueue
 	}

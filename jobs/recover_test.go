@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
 	"github.com/mydb-project/mydb/jobs"
@@ -86,12 +88,15 @@ func TestRecover(t *testing.T) {
 	s.sql("update instances set purge_at = now() - interval '1 hour' where name = 'variants'") // so it is in the backup
 	from := s.backUpCatalogue()
 	s.sql("update instances set purge_at = now() + interval '1 hour' where name = 'variants'")
-	s.worker("") // what follows, the backup of the catalogue does not know
+	worker = s.worker("") // what follows, the backup of the catalogue does not know
 	s.execute(genomes, cred, "insert into genes values (3)")
 	second, _ := s.backup("genomes")
 	proteins, proteinsCred := s.made("proteins")
 	s.backup("proteins")
 	before := s.containers(genomes.ID, proteins.ID)
+	if err := worker.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
 
 	ownerURL, appURL := coretest.Empty(t)
 	o := s.recovering(ownerURL)
@@ -120,11 +125,19 @@ func TestRecover(t *testing.T) {
 	if got := n.ask(proteins, proteinsCred, "select count(*) from genes"); got != "2" {
 		t.Errorf("%s rows of proteins with the password of before", got)
 	}
+	n.eventually("proteins was measured", func() error {
+		if i := n.instance("proteins"); i.State != core.StateReady {
+			return fmt.Errorf("proteins is %s: %s", i.State, value(i.Failure))
+		}
+		return nil
+	})
 	if after := s.containers(genomes.ID, proteins.ID); after != before {
 		t.Errorf("servers were touched: %s, before %s", after, before)
 	}
-	if _, o := n.backup("genomes"); o.State != core.OperationDone {
-		t.Errorf("a backup after the recovery ended as %+v %+v", o, o.Error)
+	for _, name := range []string{"genomes", "proteins"} {
+		if _, o := n.backup(name); o.State != core.OperationDone {
+			t.Errorf("a backup of %s after the recovery ended as %+v %+v", name, o, o.Error)
+		}
 	}
 	n.checkStill("variants")
 	if _, err := n.service.AcceptRecovery(ctx, core.Operator("olga@host")); err != nil {
@@ -232,4 +245,63 @@ func TestRecoverRefuses(t *testing.T) {
 		t.Errorf("with a spoilt backup: %+v, %v", r, err)
 	}
 	refused(o, "the metadata database is not empty: it has ")
+}
+
+// TestRecoverOlderSchema recovers from a backup that an earlier version of MyDB has made: the rows are migrated, too.
+func TestRecoverOlderSchema(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	ownerURL, _ := coretest.Empty(t)
+	pool := coretest.Pool(t, ownerURL)
+	const oldest = 14 // the first version that backs itself up
+	if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return migrations.UpTo(ctx, tx, oldest) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(ctx, `insert into people (id, login, name, admin) values ('p', 'ada', 'Ada', true);
+		insert into instances (id, name, owner_id, engine, version, size, image, state, username, database, backup) values ('i', 'genomes', 'p', 'postgres', '17', 'small', 'x', 'stopped', 'g', 'g', 'daily');
+		insert into approvals (id, instance_id, action, requested_by, door, expires_at) values ('a', 'i', 'delete', 'p', 'api', now() + interval '1 day')`); err != nil {
+		t.Fatal(err)
+	}
+	store, err := openStore(ctx, "file://"+t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := coretest.Keys(t)
+	service := coretest.Service(t, pool, core.Options{Keys: keys, Backups: core.Backups{On: true}})
+	if _, err := jobs.BackupCatalogue(ctx, jobs.Options{DB: pool, Service: service, Store: store, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	newURL, appURL := coretest.Empty(t)
+	if err := migrateTo(t, newURL, oldest-1); err != nil { // an operator may have migrated it already
+		t.Fatal(err)
+	}
+	fresh := coretest.Pool(t, newURL)
+	r, err := jobs.Recover(ctx, jobs.Recovering{
+		DB: fresh, Store: store, Migrate: migrations.UpTo, Current: migrations.Current, Newest: migrations.Newest(), By: "olga@host", Tell: func(string) {},
+		Service: coretest.Service(t, fresh, core.Options{Keys: keys}),
+	})
+	if err != nil || !strings.Contains(told(r), "The cluster was not asked") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := migrations.Run(ctx, newURL, appURL); err != nil {
+		t.Fatal(err)
+	}
+	app := coretest.Pool(t, appURL)
+	behind, err := migrations.Behind(ctx, app)
+	if err != nil || behind != 0 {
+		t.Errorf("%d migrations are missing, %v", behind, err)
+	}
+	again := coretest.Service(t, app, core.Options{Keys: keys})
+	ada := core.Actor{Person: core.Person{ID: "p", Login: "ada", Admin: true}, Scope: core.ScopeAdmin}
+	if i, err := again.Instance(ctx, ada, "genomes"); err != nil || i.State != core.StateStopped {
+		t.Errorf("genomes is %+v, %v", i, err)
+	}
+	if list, err := again.Approvals(ctx, ada, true); err != nil || len(list) != 1 {
+		t.Errorf("approvals %+v, %v", list, err)
+	}
+}
+
+func migrateTo(t *testing.T, ownerURL string, version int) error {
+	t.Helper()
+	return pgx.BeginFunc(t.Context(), coretest.Pool(t, ownerURL), func(tx pgx.Tx) error { return migrations.UpTo(t.Context(), tx, version) })
 }

@@ -43,6 +43,8 @@ type Runtime interface {
 	// Logs gives the last lines that the instance's server wrote, oldest first, as it wrote them: they may hold secrets. At the end of
 	// ctx it gives what there is. An absent instance has none.
 	Logs(ctx context.Context, instanceID string, lines int) (string, error)
+	// ReadSecret gives the content of the file with an instance's secret, as its running container on this node has it.
+	ReadSecret(ctx context.Context, instanceID, path string) ([]byte, error)
 	// Tool runs a tool in a container on the node that this process is on, with that node's network, until it ends. The container is
 	// gone afterwards. Errors: *engine.ToolError for an exit code that is not 0; the error of the writer or reader that failed.
 	Tool(ctx context.Context, t ToolSpec) error

@@ -99,6 +99,7 @@ var cases = []struct {
 
 	{name: "workers at the same time make one of each", server: true, run: testEnsureRace},
 	{name: "the container is as asked", server: true, run: testAsAsked},
+	{name: "the secret can be read from the container", server: true, run: testReadSecret},
 	{name: "data survive removal", server: true, run: testDataSurvive},
 	{name: "an update stops first and keeps the volume", server: true, run: testUpdate},
 	{name: "a new name restarts nothing", server: true, run: testRename},

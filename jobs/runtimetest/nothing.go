@@ -108,6 +108,16 @@ func (*Nothing) FreeDisk(context.Context) (int64, bool, error) { return 0, false
 // Logs implements jobs.Runtime. What does not run writes nothing.
 func (*Nothing) Logs(context.Context, string, int) (string, error) { return "", nil }
 
+// ReadSecret implements jobs.Runtime.
+func (n *Nothing) ReadSecret(_ context.Context, instanceID, _ string) ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s, ok := n.specs[instanceID]; ok {
+		return s.Secret, nil
+	}
+	return nil, errors.New("nothing runs")
+}
+
 // Tool implements jobs.Runtime. There are no programs.
 func (*Nothing) Tool(context.Context, jobs.ToolSpec) error {
 	return errors.New("nowhere has no programs")

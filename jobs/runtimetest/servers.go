@@ -1,6 +1,7 @@
 package runtimetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -59,6 +60,19 @@ func (i *instance) checkContainer(volume string) Container {
 		i.t.Errorf("the container bears the name %q, so that renaming would restart it", name)
 	}
 	return got
+}
+
+func testReadSecret(t *testing.T, c Cluster) {
+	i := newInstance(t, c, 0)
+	if _, err := i.local().ReadSecret(t.Context(), i.spec.InstanceID, i.spec.Recipe.SecretPath); err == nil {
+		t.Error("the secret of what does not run is read")
+	}
+	i.ensure()
+	i.query("select 'ready'")
+	content, err := i.local().ReadSecret(t.Context(), i.spec.InstanceID, i.spec.Recipe.SecretPath)
+	if err != nil || !bytes.Equal(content, i.spec.Secret) {
+		t.Errorf("the secret is %d bytes of another content, %v", len(content), err)
+	}
 }
 
 func testDataSurvive(t *testing.T, c Cluster) {
