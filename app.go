@@ -388,7 +388,7 @@ func (a *App) checkRole(ctx context.Context) (string, error) {
 	}
 	var role string
 	var tooMuch bool
-	err := a.pool.QueryRow(ctx, `select current_user, rolsuper or has_table_privilege('audit', 'update, delete, truncate')
+	err := a.pool.QueryRow(ctx, `select current_user, rolsuper or has_table_privilege('audit', 'update, delete, truncate') or has_table_privilege('audit_chain', 'update, delete, truncate')
 		or pg_has_role((select relowner from pg_class where oid = 'audit'::regclass), 'member') from pg_roles where rolname = current_user`).Scan(&role, &tooMuch)
 	if err != nil {
 		return "", fmt.Errorf("look at its rights: %w", err)

@@ -70,6 +70,7 @@ func command() *cobra.Command {
 		catalogueCommand(),
 		keyCommand(),
 		recoverCommand(),
+		auditCommand(),
 		chatCommand(),
 		connectCommand(),
 		simple("version", "Print the version", func(cmd *cobra.Command) error {

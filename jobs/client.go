@@ -124,6 +124,7 @@ func (o Options) now() time.Time {
 // Workers is a running set of workers on one node.
 type Workers struct {
 	client   *river.Client[pgx.Tx]
+	service  *core.Service
 	liveness *liveness
 	log      *slog.Logger
 	cancel   context.CancelFunc
@@ -157,6 +158,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &chatWorker{Options: o})
 	river.AddWorker(workers, &messageWorker{Options: o})
 	river.AddWorker(workers, &behindWorker{Options: o})
+	river.AddWorker(workers, &anchorWorker{Options: o})
 	river.AddWorker(workers, &sampleWorker{Options: o})
 	river.AddWorker(workers, &reconcileWorker{Options: o})
 	river.AddWorker(workers, &inventoryWorker{Options: o})
@@ -180,7 +182,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the queue's client: %w", err)
 	}
-	w := &Workers{client: client, log: o.Log, liveness: &liveness{db: o.DB, client: client, clientID: clientID, nodeID: self.ID, log: o.Log}}
+	w := &Workers{client: client, service: o.Service, log: o.Log, liveness: &liveness{db: o.DB, client: client, clientID: clientID, nodeID: self.ID, log: o.Log}}
 	return w, w.start(ctx)
 }
 
@@ -197,6 +199,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, forgetArgs{}),
 			every(time.Minute, purgeArgs{}),
 			every(behindPause, behindArgs{}),
+			every(anchorPause, anchorArgs{}),
 			every(time.Minute, keptArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
@@ -230,6 +233,7 @@ func (w *Workers) start(ctx context.Context) error {
 		return err
 	}
 	go w.liveness.run(background)
+	go sealing{w.service, w.log}.run(background)
 	if err := w.client.Start(background); err != nil {
 		cancel()
 		return fmt.Errorf("start the workers: %w", err)

@@ -15,8 +15,9 @@ import (
 // orphansPause is how often is looked whether a look at the whole store is due. When the last one was is in the catalogue.
 const orphansPause = time.Hour
 
-// reservedFolders of the store hold what is no backup of an instance: that of MyDB's own catalogue, and what people bring or take away.
-var reservedFolders = []string{"catalogue", "uploads", "downloads"}
+// reservedFolders of the store hold what is no backup of an instance: that of MyDB's own catalogue, what people bring or take away, and
+// anchors of the audit trail.
+var reservedFolders = []string{"catalogue", "uploads", "downloads", anchorFolder}
 
 func reservedFolder(key string) bool {
 	first, _, _ := strings.Cut(key, "/")

@@ -200,7 +200,8 @@ func grant(ctx context.Context, conn *pgx.Conn, role string) error {
 		"grant select, insert, update, delete on all tables in schema public to " + r,
 		"grant usage, select on all sequences in schema public to " + r,
 		"grant execute on all functions in schema public to " + r,
-		"revoke update, delete, truncate on audit from " + r,
+		"revoke update, delete, truncate on audit, audit_chain, audit_batches, audit_anchors from " + r,
+		"revoke insert, update, delete, truncate on audit_pruned from " + r,
 		"revoke insert, update, delete, truncate on schema_versions from " + r,
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
