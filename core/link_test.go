@@ -419,6 +419,42 @@ func TestBrokenDownload(t *testing.T) {
 	}
 }
 
+// slow takes nothing until it is let go.
+type slow struct{ began, letGo chan struct{} }
+
+func (s slow) Write(p []byte) (int, error) {
+	s.began <- struct{}{}
+	<-s.letGo
+	return len(p), nil
+}
+
+// TestDownloadsAtOnce are so many, and who comes too late keeps the link.
+func TestDownloadsAtOnce(t *testing.T) {
+	k := newTaking(t, false)
+	client := slow{make(chan struct{}, 100), make(chan struct{})}
+	var wg sync.WaitGroup
+	for _, a := range []core.Actor{k.ada, k.cleo, k.diana} {
+		_, token := k.link(t, a)
+		for range map[string]int{"ada": 3, "cleo": 3, "diana": 2}[a.Login] {
+			wg.Go(func() {
+				if _, err := k.fetch(t.Context(), a, token, "accounts.sql", client); err != nil {
+					t.Error(err)
+				}
+			})
+			<-client.began
+		}
+	}
+	r, err := k.ask(t.Context(), k.diana)
+	if err != nil || r.Link.Attempts != 2 {
+		t.Fatalf("%+v, %v", r.Link, err)
+	}
+	_, token := k.link(t, k.diana)
+	_, err = k.fetch(t.Context(), k.diana, token, "", io.Discard)
+	code(t, "a ninth", err, core.CodeTooMany)
+	close(client.letGo)
+	wg.Wait()
+}
+
 // TestLinkKeepsItsBackup from retention, for as long as it works.
 func TestLinkKeepsItsBackup(t *testing.T) {
 	k := newTaking(t, false)

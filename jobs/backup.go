@@ -121,6 +121,7 @@ func (b *backup) write(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	b.endUploads(ctx)
 	b.manifest = core.Manifest{Format: core.ManifestFormat, BackupID: b.id, StartedAt: b.Now().UTC(), Instance: core.ManifestOf(b.instance), Packing: core.Packing}
 	dump, err := b.engine.Dump(ctx, b.server, b.secrets, b.tools(b.instance.Image))
 	if err != nil {
@@ -317,9 +318,18 @@ func (b *backup) undo(ctx context.Context) error {
 	if err := b.Runtime.Sweep(ctx, b.attempt.steps.operationID); err != nil {
 		return err
 	}
+	b.endUploads(ctx)
 	if err := removeFolder(ctx, b.Store, b.folder()); err != nil {
 		// The store may be what failed. What stays there has no manifest, and is found by the list of orphans.
 		b.Log.Warn("what a failed backup has left could not be removed", "backup", b.id, "error", err)
 	}
 	return nil
+}
+
+// endUploads ends what an attempt has left that was killed or could not tell the store. Nobody else writes there, so it does not matter
+// when they began; the store's clock may be wrong. What cannot be ended now is ended with all stale uploads.
+func (b *backup) endUploads(ctx context.Context) {
+	if _, err := b.Store.Sweep(ctx, b.folder(), b.Now().Add(uploadLife)); err != nil {
+		b.Log.Warn("unfinished uploads could not be ended", "backup", b.id, "error", err)
+	}
 }

@@ -112,6 +112,6 @@ func Retain(ctx context.Context, o Options) error {
 		errs = append(errs, leave(ctx, o, b))
 	}
 	errs = append(errs, o.Service.JudgeLeaving(ctx), retainCatalogue(ctx, o))
-	_, err = o.Store.Sweep(ctx, o.now().Add(-uploadLife))
+	_, err = o.Store.Sweep(ctx, "", o.now().Add(-uploadLife))
 	return errors.Join(append(errs, err)...)
 }

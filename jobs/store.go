@@ -23,8 +23,8 @@ type Store interface {
 	List(ctx context.Context, folder string) iter.Seq2[Object, error]
 	// Remove removes an object. Absent is success. Errors: *LockedError.
 	Remove(ctx context.Context, key string) error
-	// Sweep ends uploads that began before a moment and were never finished, and gives how many.
-	Sweep(ctx context.Context, before time.Time) (int, error)
+	// Sweep ends uploads into a folder, or anywhere for "", that began before a moment and were never finished, and gives how many.
+	Sweep(ctx context.Context, folder string, before time.Time) (int, error)
 	// Check writes an object, reads it back and removes it. The error is a sentence for the operator.
 	Check(ctx context.Context) error
 	// Location is where an object or folder is, for people to read. It holds no secret.

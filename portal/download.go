@@ -9,8 +9,8 @@ import (
 	"github.com/mydb-project/mydb/core"
 )
 
-// downloadStall is for how long a client of a download may take nothing at all.
-const downloadStall = time.Minute
+// defaultStall is for how long a client of a download may take nothing at all.
+const defaultStall = time.Minute
 
 // sendDownload sends a backup for as long as its client takes it. When something goes wrong on the way, the connection is cut: nobody
 // takes a part for the whole.
@@ -26,7 +26,7 @@ func (s *Server) sendDownload(w http.ResponseWriter, r *http.Request, c call, pa
 	}
 	cut := context.AfterFunc(ctx, func() { _ = control.SetWriteDeadline(time.Now()) }) // ends a write that waits
 	defer cut()
-	begun, err := d.Send(ctx, c.Request, &patientWriter{ctx, w, control}, func() {
+	begun, err := d.Send(ctx, c.Request, &patientWriter{ctx, w, control, s.stall}, func() {
 		h := w.Header()
 		h.Set("Content-Type", d.Type)
 		h.Set("Content-Disposition", `attachment; filename="`+d.Name+`"`)
@@ -62,10 +62,11 @@ type patientWriter struct {
 	ctx     context.Context //nolint:containedctx // of one answer
 	w       http.ResponseWriter
 	control *http.ResponseController
+	stall   time.Duration
 }
 
 func (p *patientWriter) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(downloadStall))
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.stall))
 	if err := p.ctx.Err(); err != nil {
 		return 0, err
 	}

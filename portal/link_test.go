@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -225,10 +226,10 @@ func TestSpoiltDownloadIsCut(t *testing.T) {
 	bearer := st.token(t, "sam", core.ScopeOperate)
 	for _, part := range []string{"", "?part=1.dump"} {
 		_, token := st.linkTo(t, bearer, b)
-		res := st.begin(t, st.URL, bearer, token+part)
-		got, err := io.Copy(io.Discard, res.Body)
-		if err == nil || got >= res.ContentLength {
-			t.Errorf("%q: %d of %d bytes, %v", part, got, res.ContentLength, err)
+		whole := st.begin(t, st.URL, bearer, token+part)
+		got, err := io.Copy(io.Discard, whole)
+		if err == nil || got >= whole.size {
+			t.Errorf("%q: %d of %d bytes, %v", part, got, whole.size, err)
 		}
 	}
 	if log := st.log.String(); !strings.Contains(log, "is not what was written") {
@@ -236,15 +237,29 @@ func TestSpoiltDownloadIsCut(t *testing.T) {
 	}
 }
 
+// transfer is a download that has begun.
+type transfer struct {
+	io.ReadCloser
+	size int64 // as announced
+}
+
 // begin starts a download.
-func (st *site) begin(t *testing.T, server, bearer, path string) *http.Response {
+func (st *site) begin(t *testing.T, server, bearer, path string) transfer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+"/links/"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+bearer)
-	res, err := http.DefaultClient.Do(req)
+	narrow := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			err = tcp.SetReadBuffer(64 << 10) // the system would take tens of megabytes in before anybody asks for them
+		}
+		return conn, err
+	}}
+	t.Cleanup(narrow.CloseIdleConnections)
+	res, err := (&http.Client{Transport: narrow}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +267,7 @@ func (st *site) begin(t *testing.T, server, bearer, path string) *http.Response 
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("the download begins with %d", res.StatusCode)
 	}
-	return res
+	return transfer{res.Body, res.ContentLength}
 }
 
 // large is more than the buffers between two processes hold.
@@ -269,15 +284,15 @@ func TestDownloadTakesAsLongAsItTakes(t *testing.T) {
 	defer server.Close()
 	bearer := st.token(t, "sam", core.ScopeOperate)
 	_, token := st.linkTo(t, bearer, b)
-	res := st.begin(t, server.URL, bearer, token+"?part=1.dump")
+	whole := st.begin(t, server.URL, bearer, token+"?part=1.dump")
 	slow := make([]byte, 1)
 	n := int64(0)
 	for began := time.Now(); time.Since(began) < 2*server.Config.ReadTimeout; n++ {
-		if _, err := io.ReadFull(res.Body, slow); err != nil {
+		if _, err := io.ReadFull(whole, slow); err != nil {
 			t.Fatalf("after %d bytes: %v", n, err)
 		}
 	}
-	rest, err := io.Copy(io.Discard, res.Body)
+	rest, err := io.Copy(io.Discard, whole)
 	if err != nil || n+rest != large {
 		t.Errorf("%d bytes, %v", n+rest, err)
 	}
@@ -289,25 +304,53 @@ func TestDownloadEndsWithTheServer(t *testing.T) {
 	b := st.withBackup(t, core.Create{}, coretest.Part{File: "1.dump", Content: strings.Repeat("0123456789abcdef", large/16)})
 	bearer := st.token(t, "sam", core.ScopeOperate)
 	_, token := st.linkTo(t, bearer, b)
-	res := st.begin(t, st.URL, bearer, token)
+	whole := st.begin(t, st.URL, bearer, token)
 	st.portal.Close()
-	if n, err := io.Copy(io.Discard, res.Body); err == nil {
-		t.Errorf("%d of %d bytes came to a good end", n, res.ContentLength)
+	if n, err := io.Copy(io.Discard, whole); err == nil {
+		t.Errorf("%d of %d bytes came to a good end", n, whole.size)
 	}
-	audited := func() (n int) {
-		t.Helper()
-		ctx := context.WithoutCancel(t.Context())
-		if err := st.pool.QueryRow(ctx, "select count(*) from audit where action = 'link.use' and outcome = 'failed' and data->>'error' like '%was stopped%'").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	st.failedWith(t, "%was stopped%")
+}
+
+// failedWith waits until the audit trail has a download that failed with an error like this one.
+func (st *site) failedWith(t *testing.T, like string) {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); audited() != 1; <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal("the audit trail does not tell")
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		var n int
+		err := st.pool.QueryRow(t.Context(), "select count(*) from audit where action = 'link.use' and outcome = 'failed' and data->>'error' like $1", like).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if n == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d downloads failed with %s", n, like)
+		}
+	}
+}
+
+// TestDownloadWaitsForNobody: a client that goes away, or takes nothing any more, holds nothing up.
+func TestDownloadWaitsForNobody(t *testing.T) {
+	for what, c := range map[string]struct {
+		stall time.Duration
+		do    func(transfer)
+		like  string
+	}{
+		"goes away":     {time.Hour, func(d transfer) { d.Close() }, "%went away%"},
+		"takes nothing": {200 * time.Millisecond, func(transfer) {}, "%went away%"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			st := newSite(t)
+			st.portal.stall = c.stall
+			b := st.withBackup(t, core.Create{}, coretest.Part{File: "1.dump", Content: strings.Repeat("0123456789abcdef", large/16)})
+			bearer := st.token(t, "sam", core.ScopeOperate)
+			_, token := st.linkTo(t, bearer, b)
+			c.do(st.begin(t, st.URL, bearer, token))
+			st.failedWith(t, c.like)
+		})
 	}
 }
 

@@ -85,6 +85,7 @@ type Server struct {
 	handler  http.Handler
 	watching watchPace
 	patience time.Duration // with a request that is no stream
+	stall    time.Duration // with a client of a download that takes nothing
 
 	streams      context.Context // ends with Close
 	closeStreams context.CancelFunc
@@ -99,7 +100,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		service: o.Service, directory: o.Directory, console: o.Console, chat: o.Chat, origin: origin, ca: o.CA, ready: o.Ready, log: o.Log,
 		version: o.Version, announce: o.Announce, proxies: o.Proxies, logins: newLoginGate(time.Now), watching: defaultPace,
-		patience: defaultPatience,
+		patience: defaultPatience, stall: defaultStall,
 	}
 	s.streams, s.closeStreams = context.WithCancel(context.Background())
 	s.sessions = s.newSessions(o.Sessions)

@@ -23,6 +23,7 @@ type Store struct {
 	StorageClass   string // empty: as the bucket does
 	LockMode       string // GOVERNANCE or COMPLIANCE; empty: objects are not locked
 	LockFor        time.Duration
+	Patience       time.Duration // after how long without a byte a connection is given up; zero: five minutes
 }
 
 const storeForm = "write s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org&path_style=true, or file:///folder"
@@ -101,8 +102,14 @@ func (s *Store) options(query url.Values) error {
 				return bad("write a number of days such as 30d")
 			}
 			s.LockFor = time.Duration(n) * 24 * time.Hour
+		case "patience":
+			d, err := time.ParseDuration(value)
+			if err != nil || d < time.Second || d > time.Hour {
+				return bad("write a time from 1s to 1h, such as 5m")
+			}
+			s.Patience = d
 		default:
-			return fmt.Errorf("there is no option %q; there is: region, endpoint, path_style, sse, storage_class, lock, lock_for", name)
+			return fmt.Errorf("there is no option %q; there is: region, endpoint, path_style, sse, storage_class, lock, lock_for, patience", name)
 		}
 	}
 	if (s.LockMode == "") != (s.LockFor == 0) {

@@ -34,12 +34,12 @@ func commands(t *testing.T, begins string) string {
 
 // own is a server of somebody's own, of the same image as the database that was backed up.
 type own struct {
-	title, image   string
-	settings       []string // environment of the server
-	login          []string // environment of the tools
-	alive, ask     string
-	want, database string
-	sample         string // an init script
+	title, image string
+	settings     []string // environment of the server
+	login        []string // environment of the tools
+	alive, ask   string
+	want         string
+	sample       string // an init script
 }
 
 var owns = map[string]own{
@@ -139,7 +139,7 @@ func (s *site) fillMongo(d database) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer client.Disconnect(context.WithoutCancel(s.t.Context())) //nolint:errcheck // it was only read
+	defer client.Disconnect(context.WithoutCancel(s.t.Context()))
 	var documents []any
 	for n := range 500 {
 		documents = append(documents, bson.D{{Key: "n", Value: n}, {Key: "name", Value: strings.Repeat("x", 1000)}})

@@ -179,8 +179,8 @@ func (f *folder) Remove(_ context.Context, key string) error {
 }
 
 // Sweep implements jobs.Store.
-func (f *folder) Sweep(ctx context.Context, before time.Time) (swept int, err error) {
-	err = filepath.WalkDir(f.root, func(path string, d fs.DirEntry, err error) error {
+func (f *folder) Sweep(ctx context.Context, below string, before time.Time) (swept int, err error) {
+	err = filepath.WalkDir(filepath.Join(f.root, filepath.FromSlash(below)), func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}

@@ -40,12 +40,12 @@ type bucket struct {
 }
 
 func newS3(ctx context.Context, c config.Store) (*bucket, error) {
-	sdk, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
+	sdk, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region), awsconfig.WithHTTPClient(impatientClient(c.Patience)))
 	if err != nil {
 		return nil, fmt.Errorf("read the settings of the AWS SDK: %w", err)
 	}
 	client := s3.NewFromConfig(sdk, func(o *s3.Options) {
-		o.UsePathStyle = c.PathStyle
+		o.UsePathStyle, o.DisableLogOutputChecksumValidationSkipped = c.PathStyle, true // what is read is hashed here
 		o.RetryMaxAttempts = 5
 		if c.Endpoint != "" {
 			o.BaseEndpoint = &c.Endpoint
@@ -67,8 +67,9 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, expected int6
 	if err != nil {
 		return err
 	}
+	body := &endReader{r: reader{ctx, r}}
 	in := &transfermanager.UploadObjectInput{
-		Bucket: &b.Bucket, Key: name, Body: reader{ctx, r},
+		Bucket: &b.Bucket, Key: name, Body: body,
 		ServerSideEncryption: transfertypes.ServerSideEncryption(b.SSE), StorageClass: transfertypes.StorageClass(b.StorageClass),
 	}
 	if b.LockMode != "" {
@@ -79,7 +80,34 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, expected int6
 		o.PartSizeBytes = partSizeFor(expected)
 		o.MultipartUploadThreshold = o.PartSizeBytes
 	})
-	return explain("write "+key, err)
+	if err = explain("write "+key, err); errors.Is(err, jobs.ErrNoObject) && body.ended {
+		return b.completed(ctx, key, body.n, err)
+	}
+	return err
+}
+
+// completed looks for an object whose upload the service no longer knows, after all of it was sent: it was completed, and the answer was
+// lost on the way.
+func (b *bucket) completed(ctx context.Context, key string, size int64, err error) error {
+	if o, headErr := b.Head(ctx, key); headErr != nil || o.Size != size {
+		return errors.Join(err, headErr)
+	}
+	return nil
+}
+
+// endReader counts, and notices the end.
+type endReader struct {
+	r     io.Reader
+	n     int64
+	ended bool
+}
+
+// Read implements io.Reader.
+func (e *endReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.n += int64(n)
+	e.ended = e.ended || errors.Is(err, io.EOF)
+	return n, err
 }
 
 func partSizeFor(expected int64) int64 {
@@ -152,8 +180,8 @@ func (b *bucket) Remove(ctx context.Context, key string) error {
 }
 
 // Sweep implements jobs.Store.
-func (b *bucket) Sweep(ctx context.Context, before time.Time) (swept int, err error) {
-	prefix := b.Prefix
+func (b *bucket) Sweep(ctx context.Context, folder string, before time.Time) (swept int, err error) {
+	prefix := path.Join(b.Prefix, folder)
 	if prefix != "" {
 		prefix += "/"
 	}

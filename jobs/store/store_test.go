@@ -131,7 +131,7 @@ func unfinished(t *testing.T, s jobs.Store) {
 			t.Errorf("%s: %v, want no object", key, err)
 		}
 	}
-	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+	if n, err := s.Sweep(t.Context(), "", time.Now().Add(time.Hour)); n != 0 || err != nil {
 		t.Errorf("%d uploads were left, %v", n, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, before := range []time.Time{time.Now().Add(-time.Hour), time.Now().Add(time.Hour)} {
-		if n, err := s.Sweep(t.Context(), before); n != want || err != nil {
+		if n, err := s.Sweep(t.Context(), "", before); n != want || err != nil {
 			t.Errorf("%d uploads before %s were ended, %v; want %d", n, before, err, want)
 		}
 	}
@@ -200,17 +200,18 @@ func cuttingProxy(t *testing.T, to string, cuts *atomic.Int64) string {
 // TestRefusedKey says in words what an operator can do.
 func TestRefusedKey(t *testing.T) {
 	endpoint := storetest.Serve(t)
-	for address, want := range map[string]string{
-		"s3://missing?path_style=true&endpoint=" + endpoint: "look at the bucket missing",
-		"s3://backups?path_style=true&endpoint=" + endpoint: "the service refuses the key",
+	stranger, secret := storetest.Stranger(t, endpoint)
+	for name, c := range map[string]struct{ bucket, key, secret, want string }{
+		"no bucket":     {"missing", storetest.AccessKey, storetest.SecretKey, "look at the bucket missing"},
+		"wrong secret":  {"backups", storetest.AccessKey, "wrong", "the service refuses the key"},
+		"unknown key":   {"backups", "nobody", secret, "the service refuses the key"},
+		"without right": {"backups", stranger, secret, "the service refuses the key; it needs to list the bucket, and to read, write and delete its objects"},
 	} {
-		if strings.Contains(want, "refuses") {
-			t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+		t.Setenv("AWS_ACCESS_KEY_ID", c.key)
+		t.Setenv("AWS_SECRET_ACCESS_KEY", c.secret)
+		if err := open(t, "s3://"+c.bucket+"?path_style=true&endpoint="+endpoint).Check(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if err := open(t, address).Check(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", address, err, want)
-		}
-		t.Setenv("AWS_SECRET_ACCESS_KEY", storetest.SecretKey)
 	}
 }
 
@@ -256,17 +257,26 @@ func put(t *testing.T, s jobs.Store, key, content string) {
 
 func get(t *testing.T, s jobs.Store, key string) []byte {
 	t.Helper()
-	r, err := s.Get(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	content, err := io.ReadAll(r)
+	content, err := read(t, s, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return content
 }
+
+// read gives what came, also before an error.
+func read(t *testing.T, s jobs.Store, key string) ([]byte, error) {
+	t.Helper()
+	r, err := s.Get(t.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// farAway is later than anything began.
+var farAway = time.Now().Add(24 * time.Hour)
 
 func list(t *testing.T, s jobs.Store, folder string) (keys []string) {
 	t.Helper()

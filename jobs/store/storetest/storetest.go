@@ -35,19 +35,15 @@ func Serve(t testing.TB) (endpoint string) {
 	if program == "" {
 		t.Skip("needs an S3 server: run `make test`, which sets " + ServerEnv)
 	}
-	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey} {
-		if err := os.Setenv(name, value); err != nil { // the same for all tests of a package, which run at once
-			t.Fatal(err)
-		}
-	}
+	Credentials(t)
 	dir := t.TempDir()
-	for _, name := range []string{"data", "meta"} {
+	for _, name := range []string{"data", "meta", "users"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	address := freeAddress(t)
-	cmd := exec.Command(program, "--access", AccessKey, "--secret", SecretKey, "--port", address, "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
+	cmd := exec.Command(program, "--access", AccessKey, "--secret", SecretKey, "--port", address, "--iam-dir", filepath.Join(dir, "users"), "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -62,6 +58,28 @@ func Serve(t testing.TB) (endpoint string) {
 	})
 	makeBucket(t, "http://"+address)
 	return "http://" + address
+}
+
+// Credentials puts the server's key into the environment.
+func Credentials(t testing.TB) {
+	t.Helper()
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey} {
+		if err := os.Setenv(name, value); err != nil { // the same for all tests of a package, which run at once
+			t.Fatal(err)
+		}
+	}
+}
+
+// Stranger makes a key that may do nothing on a server.
+func Stranger(t testing.TB, endpoint string) (accessKey, secretKey string) {
+	t.Helper()
+	accessKey, secretKey = "stranger", "strangers-secret"
+	out, err := exec.CommandContext(t.Context(), os.Getenv(ServerEnv), "admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", endpoint,
+		"create-user", "--access", accessKey, "--secret", secretKey, "--role", "user").CombinedOutput()
+	if err != nil {
+		t.Fatalf("make a user: %v %s", err, out)
+	}
+	return accessKey, secretKey
 }
 
 func freeAddress(t testing.TB) string {
