@@ -18,6 +18,18 @@ func newGeneration(ctx context.Context, tx pgx.Tx, i Instance, backupID string) 
 	return n, nil
 }
 
+// KeptVolumes lists the volumes of an instance beside the one that it runs on, by name.
+func (s *Service) KeptVolumes(ctx context.Context, instanceID string) (names []string, err error) {
+	list, err := many[Kept](ctx, s.db, "select "+keptColumns+" from kept_volumes k where k.instance_id = $1 and k.removed_at is null order by k.generation", instanceID)
+	if err != nil {
+		return nil, fmt.Errorf("list the kept volumes: %w", err)
+	}
+	for _, k := range list {
+		names = append(names, volumeName(k.InstanceID, k.Generation))
+	}
+	return names, nil
+}
+
 // superfluousVolume is true of a kept volume k whose time is over. While a recovery was not accepted, none is.
 const superfluousVolume = `k.remove_at <= now() and k.removed_at is null and i.ended_at is null and i.generation <> k.generation
 	and not exists (select from recoveries where accepted_at is null)`

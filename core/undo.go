@@ -15,13 +15,15 @@ func (Undo) action() string { return "undo" }
 
 func (c Undo) prepare(*Service, Actor) (decision, error) {
 	var args InPlaceArgs
+	audit := map[string]any{}
 	return change{
-		on: c.Database, kind: "undo", states: standing,
+		on: c.Database, kind: "undo", states: standing, audit: audit,
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
 			k, err := s.takeKept(ctx, tx, i)
 			if err != nil {
 				return err
 			}
+			audit["kept_since"] = k.KeptAt.UTC()
 			args = InPlaceArgs{From: i.Generation, To: k.Generation, Was: i.State, KeptAt: &k.KeptAt, RemoveAt: k.RemoveAt}
 			return beginExchange(ctx, tx, i)
 		},

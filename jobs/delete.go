@@ -74,7 +74,14 @@ func finishPurge(ctx context.Context, tx pgx.Tx, a *attempt, failure *core.Expla
 		}
 	}
 	id := a.instance.ID
+	kept, err := a.Service.KeptVolumes(ctx, id)
+	if err != nil {
+		return err
+	}
 	removed := []string{"service mydb-" + id, "secret mydb-" + id, fmt.Sprintf("volume mydb-%s-g%d", id, a.instance.Generation), fmt.Sprintf("port %d", a.server.Port)}
+	for _, volume := range kept {
+		removed = append(removed, "volume "+volume)
+	}
 	return a.Service.FinishPurge(ctx, tx, a.steps.operationID, a.instance, removed, failure)
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -299,6 +300,61 @@ func TestExchangeSurvivesKill(t *testing.T) {
 				t.Errorf("%d services", n)
 			}
 		})
+	}
+}
+
+// TestUndoWithoutTheServer brings a database back whose server does not answer after a restore in place: with the passwords of before, and a
+// new one for whoever was let in since. When it is gone for good, so are all its volumes.
+func TestUndoWithoutTheServer(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.worker("")
+	i, cred := s.made("genomes")
+	on := core.On{Database: "genomes"}
+	s.must(core.Share{On: on, With: s.colleague("grace"), Right: core.RightRead})
+	grace := s.hers("grace")
+	b, _ := s.backup("genomes")
+	s.execute(i, cred, "delete from genes where id = 2")
+	s.must(inPlace(b.ID))
+	s.must(core.Share{On: on, With: s.colleague("hopper"), Right: core.RightRead})
+	hopper := s.hers("hopper")
+	s.docker("service", "update", "--detach", "--quiet", "--args", "false", "mydb-"+i.ID)
+	s.until(2*time.Minute, "the server is gone", func() bool {
+		conn, err := s.login(i, cred)
+		if err == nil {
+			conn.Close(t.Context())
+		}
+		return err != nil
+	})
+	o := s.do(core.Undo{On: on})
+	if o.State != core.OperationDone || !strings.Contains(fmt.Sprint(o.Steps), "it does not answer, so passwords are those of before") {
+		t.Fatalf("ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+	}
+	s.says(i, cred, "select count(*) from genes", "1", "after the undo")
+	s.says(i, grace, "select count(*) from genes", "1", "grace, after the undo")
+	fresh := s.hers("hopper")
+	if fresh.Password == hopper.Password {
+		t.Error("hopper's password is the one that nobody could take along")
+	}
+	s.says(i, fresh, "select count(*) from genes", "1", "hopper, with a new password")
+
+	if o := s.approved("genomes"); o.State != core.OperationDone {
+		t.Fatalf("delete ended as %+v %+v", o, o.Error)
+	}
+	s.sql("update instances set purge_at = now() - interval '1 hour'")
+	if _, err := s.service.StartPurges(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("it is purged", func() error {
+		if got := s.instance(i.ID); got.State != core.StateDeleted {
+			return fmt.Errorf("it is %s", got.State)
+		}
+		return nil
+	})
+	s.checkGone(i.ID)
+	var told string
+	if err := s.pool.QueryRow(t.Context(), "select distinct data->>'removed' from notifications where kind = 'purged'").Scan(&told); err != nil || !strings.Contains(told, "-g1") || !strings.Contains(told, "-g2") {
+		t.Errorf("told of %s, %v; want both volumes", told, err)
 	}
 }
 
