@@ -17,8 +17,8 @@ import (
 type Platform interface {
 	// Post writes a message into a channel, and gives its id. tag is ours; Find finds the message again by it.
 	Post(ctx context.Context, channel, thread, tag string, c core.Card) (id string, err error)
-	// Find looks for a message of ours that was posted since a moment, whose id got lost.
-	Find(ctx context.Context, channel, tag string, since time.Time) (id string, found bool, err error)
+	// Find looks for a message of ours that was posted since a moment, in a channel or in a thread of it, whose id got lost.
+	Find(ctx context.Context, channel, thread, tag string, since time.Time) (id string, found bool, err error)
 	// Update changes a message that was posted.
 	Update(ctx context.Context, channel, id string, c core.Card) error
 	// Whisper shows a card to one person, where the service took the event from (reply), for as long as it takes answers there.
@@ -150,7 +150,7 @@ func (w *messageWorker) post(ctx context.Context, p Platform, m *core.ChatMessag
 	id, found := "", false
 	var err error
 	if m.Attempts > 1 {
-		if id, found, err = p.Find(ctx, channel, m.ID, m.CreatedAt); err != nil {
+		if id, found, err = p.Find(ctx, channel, thread, m.ID, m.CreatedAt); err != nil {
 			return err
 		}
 	}

@@ -93,7 +93,7 @@ func queueFor(job core.Job) string {
 	return ""
 }
 
-// Options are what workers are made of. All but Store, Mailer, Chat, InstanceHost and Now are needed.
+// Options are what workers are made of. All but Store, Mailer, Chat, ChatOnly, InstanceHost and Now are needed.
 type Options struct {
 	DB      *pgxpool.Pool
 	Service *core.Service
@@ -103,9 +103,12 @@ type Options struct {
 	Store Store
 	// Mailer delivers mail; nil means that mail is off, which fails nothing.
 	Mailer Mailer
-	// Chat answers what comes in from chat services, and Platforms are those that this process can send to; nil means that there are none.
+	// Chat answers what comes in from chat services, and Platforms are those that this process can send to. Where there are none, such work
+	// is left to processes that have them.
 	Chat      ChatDesk
 	Platforms map[core.Platform]Platform
+	// ChatOnly leaves everything else to other processes. Runtime is not needed then.
+	ChatOnly bool
 	// InstanceHost is the host name that people connect to; empty means the address of the node that an instance is on.
 	InstanceHost string
 	// CreateLimit is how long a create may take before it is given up.
@@ -135,19 +138,9 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	self, err := o.Runtime.Self(ctx)
+	self, queues, err := o.queues(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask the engine which node this is: %w", err)
-	}
-	queues := map[string]river.QueueConfig{nodeQueue(self.ID): {MaxWorkers: nodeSlots}, backupQueue(self.ID): {MaxWorkers: o.Service.BackupsPerNode()}}
-	if self.Manager {
-		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
-		_, verifications := o.Service.VerifyLimits()
-		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifications}
-		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
-	}
-	if o.Chat != nil {
-		queues[chatQueue] = river.QueueConfig{MaxWorkers: chatSlots}
+		return nil, err
 	}
 	host, _ := os.Hostname()
 	clientID := host + "-" + xid.New().String()
@@ -184,6 +177,29 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	}
 	w := &Workers{client: client, service: o.Service, log: o.Log, liveness: &liveness{db: o.DB, client: client, clientID: clientID, nodeID: self.ID, log: o.Log}}
 	return w, w.start(ctx)
+}
+
+// queues are those that this process serves, and the node that it is on.
+func (o Options) queues(ctx context.Context) (self Node, queues map[string]river.QueueConfig, err error) {
+	queues = map[string]river.QueueConfig{}
+	if len(o.Platforms) > 0 {
+		queues[chatQueue] = river.QueueConfig{MaxWorkers: chatSlots}
+	}
+	if o.ChatOnly {
+		return Node{ID: "chat"}, queues, nil
+	}
+	if self, err = o.Runtime.Self(ctx); err != nil {
+		return self, nil, fmt.Errorf("ask the engine which node this is: %w", err)
+	}
+	queues[nodeQueue(self.ID)] = river.QueueConfig{MaxWorkers: nodeSlots}
+	queues[backupQueue(self.ID)] = river.QueueConfig{MaxWorkers: o.Service.BackupsPerNode()}
+	if self.Manager {
+		queues[managersQueue] = river.QueueConfig{MaxWorkers: managerSlots}
+		_, verifications := o.Service.VerifyLimits()
+		queues[verifyQueue] = river.QueueConfig{MaxWorkers: verifications}
+		queues[notifyQueue] = river.QueueConfig{MaxWorkers: notifySlots}
+	}
+	return self, queues, nil
 }
 
 func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig, workers *river.Workers) *river.Config {

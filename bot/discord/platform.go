@@ -32,7 +32,7 @@ const (
 )
 
 // Find implements jobs.Platform. Messages carry their tag at the end of their footer until they are changed for the first time.
-func (a *Adapter) Find(ctx context.Context, channel, tag string, since time.Time) (string, bool, error) {
+func (a *Adapter) Find(ctx context.Context, channel, _, tag string, since time.Time) (string, bool, error) {
 	after := snowflake(since.Add(-findMargin))
 	for range findPages {
 		var list []found
