@@ -19,6 +19,7 @@ import (
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/core/engine"
 	"github.com/mydb-project/mydb/jobs"
 )
 
@@ -311,4 +312,9 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// sized is a service with another catalogue, over the same database.
+func (r *rig) sized(c engine.Catalogue) *core.Service {
+	return coretest.Service(r.T, r.db, core.Options{Catalogue: c})
 }
