@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -271,6 +272,13 @@ func TestBackupBadInput(t *testing.T) {
 	refused(ada, core.Restore{On: on, Version: "15"}, core.CodeInvalid) // older
 	refused(ada, core.Restore{On: on, Version: "99"}, core.CodeInvalid)
 	refused(ada, core.Restore{On: on, Size: "enormous"}, core.CodeInvalid)
+	if _, err := pool.Exec(t.Context(), `update backups set manifest = manifest || '{"contents": {"databases": [{"name": "d", "extensions": ["hstore 1.8", "postgis 3.5.0", "seg 1.4"]}]}}'`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Do(t.Context(), request(ada, "", core.Restore{On: on, Version: "18"}))
+	if core.CodeOf(err) != core.CodeInvalid || !strings.Contains(err.Error(), "The backup needs the extension postgis, which PostgreSQL 18 does not have here.") {
+		t.Errorf("an extension of another image: %v", err)
+	}
 	refused(ada, core.VerifyBackup{On: on, Backup: "unknown"}, core.CodeNotFound)
 	refused(ada, core.PinBackup{On: on, Backup: "unknown"}, core.CodeNotFound)
 	if _, err := pool.Exec(t.Context(), "update backups set state = 'expired'"); err != nil {

@@ -56,6 +56,7 @@ type NewsReady struct {
 	Database  string     `json:"database"`
 	Username  string     `json:"username"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Old       []string   `json:"old,omitempty"` // users of the backup it was made of, whose passwords are of a form that lets nobody in
 }
 
 func (NewsReady) kind() string { return "ready" }
@@ -73,6 +74,10 @@ func (n NewsReady) tell(database string) Text {
 	}
 	if n.ExpiresAt != nil {
 		t.Facts = append(t.Facts, Fact{"Expires", moment(*n.ExpiresAt)})
+	}
+	if len(n.Old) > 0 {
+		t.Lines = append(t.Lines, fmt.Sprintf("In the backup, the passwords of these users were kept in an old form (MD5), which lets nobody in any more: %s. "+
+			"The owner has a new one; the others get theirs when the database is shared with them again.", strings.Join(n.Old, ", ")))
 	}
 	return t
 }

@@ -189,8 +189,12 @@ func reachable(all []recipient, except string) []recipient {
 func (s *Service) tellOfCreate(ctx context.Context, tx pgx.Tx, operationID string, i Instance, failure *Explanation) error {
 	n := Notification{InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToRequester}}
 	if failure == nil {
+		old, err := oldPasswords(ctx, tx, operationID)
+		if err != nil {
+			return err
+		}
 		n.News = NewsReady{
-			Engine: i.Engine, Version: i.Version, Size: i.Size, Host: value(i.Host), Port: value(i.Port),
+			Old: old, Engine: i.Engine, Version: i.Version, Size: i.Size, Host: value(i.Host), Port: value(i.Port),
 			Database: i.Database, Username: i.Username, ExpiresAt: i.ExpiresAt,
 		}
 		if err := s.offerPassword(ctx, tx, operationID, i); err != nil {

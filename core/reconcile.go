@@ -48,7 +48,9 @@ type ClusterThing struct {
 type Inventory struct {
 	NodeID  string
 	Volumes []ClusterThing
-	At      time.Time
+	// FreeBytes is how much room is on its disk; nil: it cannot see that.
+	FreeBytes *int64
+	At        time.Time
 }
 
 // inventoryLife is for how long a node's word on its volumes counts.
@@ -66,8 +68,8 @@ func (s *Service) KeepInventory(ctx context.Context, i Inventory) error {
 	if err != nil {
 		return fmt.Errorf("encode the inventory: %w", err)
 	}
-	_, err = s.db.Exec(ctx, `insert into inventories (node_id, volumes, at) values ($1, $2, $3)
-		on conflict (node_id) do update set volumes = $2, at = $3 where inventories.at < $3`, i.NodeID, string(volumes), i.At)
+	_, err = s.db.Exec(ctx, `insert into inventories (node_id, volumes, at, free_bytes) values ($1, $2, $3, $4)
+		on conflict (node_id) do update set volumes = $2, at = $3, free_bytes = $4 where inventories.at < $3`, i.NodeID, string(volumes), i.At, i.FreeBytes)
 	if err != nil {
 		return fmt.Errorf("record the inventory of node %s: %w", i.NodeID, err)
 	}
@@ -75,13 +77,28 @@ func (s *Service) KeepInventory(ctx context.Context, i Inventory) error {
 }
 
 func (s *Service) inventories(ctx context.Context) (map[string]Inventory, error) {
-	list, err := many[Inventory](ctx, s.db, "select node_id, volumes, at from inventories")
+	list, err := many[Inventory](ctx, s.db, "select node_id, volumes, at, free_bytes from inventories")
 	if err != nil {
 		return nil, fmt.Errorf("read the inventories: %w", err)
 	}
 	out := map[string]Inventory{}
 	for _, i := range list {
 		out[i.NodeID] = i
+	}
+	return out, nil
+}
+
+// FreeDisks tells how many bytes are free on the disks of the nodes that have said so lately, by node.
+func (s *Service) FreeDisks(ctx context.Context) (map[string]int64, error) {
+	all, err := s.inventories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for id, i := range all {
+		if i.fresh(s.now()) && i.FreeBytes != nil {
+			out[id] = *i.FreeBytes
+		}
 	}
 	return out, nil
 }

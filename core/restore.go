@@ -140,6 +140,9 @@ func (r *restoration) plan(s *Service, source Instance, b Backup, m Manifest) (*
 	if err := r.chooseVersion(s.catalogue, from, d); err != nil {
 		return nil, err
 	}
+	if missing := missingExtensions(s.catalogue, m, d.version.Image); len(missing) > 0 {
+		return nil, invalid("version", "%s", LacksExtensions(missing, engineTitle(from.Engine), d.Version))
+	}
 	d.Expires, d.expiresAt = "", s.defaultExpiry()
 	d.Password = crypt.NewPassword()
 	return d, d.seal(s.keys)

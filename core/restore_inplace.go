@@ -128,6 +128,9 @@ func (r replacement) change(i Instance, b Backup) change {
 			if err == nil {
 				err = beginExchange(ctx, tx, i)
 			}
+			if err == nil {
+				err = keepMark(ctx, tx, i, b)
+			}
 			return err
 		},
 		args:  func(Instance) any { return args },
@@ -137,6 +140,15 @@ func (r replacement) change(i Instance, b Backup) change {
 
 func (r replacement) explain(ctx context.Context, s *Service, err error) error {
 	return change{on: r.Database}.explain(ctx, s, err)
+}
+
+// keepMark marks an instance as holding health data when it gets a backup of a time at which it did.
+func keepMark(ctx context.Context, tx pgx.Tx, i Instance, b Backup) error {
+	_, err := tx.Exec(ctx, "update instances set phi = true where id = $1 and (select (manifest->'database'->>'phi')::boolean from backups where id = $2)", i.ID, b.ID)
+	if err != nil {
+		return fmt.Errorf("keep the mark of health data: %w", err)
+	}
+	return nil
 }
 
 func beginExchange(ctx context.Context, tx pgx.Tx, i Instance) error {

@@ -38,6 +38,7 @@ type attempt struct {
 	authority *crypt.Authority
 	initUntil time.Time
 	stopped   bool // the spec is that of a server that does not run
+	private   bool // what it works on holds health data about persons, or did when it was backed up
 	blind     bool // the server's secrets are lost, so it can only be looked at from outside
 
 	crowded     time.Time // since when the task finds no port or no place; zero while it does
@@ -64,7 +65,7 @@ func begin(ctx context.Context, o Options, operationID string, limit time.Durati
 	if err != nil {
 		return nil, err
 	}
-	a := &attempt{Options: o, instance: i, deadline: first.Add(limit), steps: steps{service: o.Service, operationID: operationID}}
+	a := &attempt{Options: o, instance: i, private: i.PHI, deadline: first.Add(limit), steps: steps{service: o.Service, operationID: operationID}}
 	return a, a.choose()
 }
 

@@ -106,7 +106,7 @@ func (b *backup) folder() string { return core.BackupFolder(b.instance.ID, b.id)
 // tools runs tools in containers of the instance's own image.
 func (a *attempt) tools(image string) engine.RunTool {
 	return func(ctx context.Context, t engine.Tool, stdin io.Reader, stdout io.Writer) error {
-		err := a.Runtime.Tool(ctx, ToolSpec{OperationID: a.steps.operationID, Image: image, Tool: t, Stdin: stdin, Stdout: stdout})
+		err := a.Runtime.Tool(ctx, ToolSpec{OperationID: a.steps.operationID, PHI: a.private, Image: image, Tool: t, Stdin: stdin, Stdout: stdout})
 		var ended *engine.ToolError
 		if errors.As(err, &ended) {
 			ended.Stderr = core.MaskSecrets(ended.Stderr)

@@ -31,7 +31,7 @@ func (a *attempt) beside(ctx context.Context, generation int, initUntil time.Tim
 		return engine.Server{}, err
 	}
 	port, err := a.Runtime.Scratch(ctx, ScratchSpec{
-		OperationID: a.steps.operationID, Engine: a.instance.Engine, Size: a.size, Recipe: recipe, Secret: secret, InstanceID: a.instance.ID, Generation: generation,
+		OperationID: a.steps.operationID, PHI: a.private, Engine: a.instance.Engine, Size: a.size, Recipe: recipe, Secret: secret, InstanceID: a.instance.ID, Generation: generation,
 	})
 	if err != nil {
 		return engine.Server{}, err

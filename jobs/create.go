@@ -118,6 +118,7 @@ func (w *createWorker) begin(ctx context.Context, args createArgs) (*creation, e
 		if c.from, err = w.source(ctx, args.OperationID); err != nil {
 			return nil, err
 		}
+		a.private = a.private || c.from.Instance.PHI
 	}
 	if args.Import {
 		if c.incoming, err = w.incoming(ctx, c); err != nil {
@@ -196,11 +197,34 @@ func (c *creation) restore(ctx context.Context) (string, error) {
 
 // lockOthers keeps out those whom the original was shared with: that the copy is for them, too, is for its owner to say.
 func (c *creation) lockOthers(ctx context.Context) (string, error) {
-	locked, err := c.engine.LockAccounts(ctx, c.server, c.secrets, c.instance.Username)
-	if err != nil || len(locked) == 0 {
+	old, err := c.oldPasswords(ctx)
+	if err != nil {
 		return "", err
 	}
-	return strings.Join(locked, ", ") + ": share the database again to let them in", nil
+	locked, err := c.engine.LockAccounts(ctx, c.server, c.secrets, c.instance.Username)
+	if len(locked) > 0 {
+		old = strings.TrimSuffix(strings.Join(locked, ", ")+": share the database again to let them in. "+old, ". ")
+	}
+	return old, err
+}
+
+// oldPasswords notes whose password the backup has in a form with which nobody gets in any more. The owner has a new one anyway.
+func (c *creation) oldPasswords(ctx context.Context) (detail string, err error) {
+	accounts, err := c.engine.Accounts(ctx, c.server, c.secrets)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, a := range accounts {
+		if a.Old {
+			names = append(names, a.Username)
+		}
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return "The passwords of these were kept in an old form (MD5), which lets nobody in any more, so that they need new ones: " + strings.Join(names, ", "),
+		c.Service.NoteOldPasswords(ctx, c.steps.operationID, names)
 }
 
 func (c *creation) countRestored(ctx context.Context) (string, error) {
@@ -218,6 +242,9 @@ func (c *creation) countRestored(ctx context.Context) (string, error) {
 
 func (c *creation) place(ctx context.Context) (string, error) {
 	nodes, err := c.Runtime.Nodes(ctx)
+	if err == nil && c.from != nil && c.instance.NodeID == nil {
+		nodes, err = c.withRoom(ctx, nodes, *c.from)
+	}
 	if err != nil {
 		return "", err
 	}

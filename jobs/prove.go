@@ -177,7 +177,7 @@ func sweepProofs(ctx context.Context, r Runtime) error {
 func (p Proof) attempt(m core.Manifest, r Runtime) *attempt {
 	i := m.Instance
 	return &attempt{
-		Options: Options{Store: p.Store, Runtime: r, Log: p.Log, Now: time.Now}, keys: p.Keys,
+		Options: Options{Store: p.Store, Runtime: r, Log: p.Log, Now: time.Now}, keys: p.Keys, private: i.PHI,
 		instance: core.Instance{ID: i.ID, Name: i.Name, Engine: i.Engine, Version: i.Version, Image: i.Image, Size: i.Size, PHI: i.PHI},
 		steps:    steps{operationID: provePrefix + xid.New().String()},
 	}

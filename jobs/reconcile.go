@@ -116,7 +116,15 @@ func takeInventory(ctx context.Context, o Options, nodeID string) error {
 	if err != nil {
 		return err
 	}
-	return o.Service.KeepInventory(ctx, core.Inventory{NodeID: nodeID, Volumes: volumes, At: at})
+	inventory := core.Inventory{NodeID: nodeID, Volumes: volumes, At: at}
+	free, known, err := o.Runtime.FreeDisk(ctx)
+	if err != nil {
+		return err
+	}
+	if known {
+		inventory.FreeBytes = &free
+	}
+	return o.Service.KeepInventory(ctx, inventory)
 }
 
 // sweepLeftovers removes tools and throw-away servers from the node of this process whose operation has ended: that of a worker that was

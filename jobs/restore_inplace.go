@@ -25,6 +25,7 @@ var inPlacePlan = plan{
 		if x.manifest, err = a.Service.Manifest(ctx, x.args.BackupID); err != nil {
 			return nil, err
 		}
+		a.private = a.private || x.manifest.Instance.PHI
 		save, err := x.save(ctx)
 		return slices.Concat(save, x.fill()), err
 	},
@@ -98,6 +99,9 @@ func (x *exchange) fill() []step {
 
 func (x *exchange) startNew(ctx context.Context) (string, error) {
 	x.began = x.Now()
+	if err := x.haveRoom(ctx, x.manifest); err != nil {
+		return "", err
+	}
 	if err := x.clear(ctx); err != nil {
 		return "", err
 	}

@@ -74,3 +74,59 @@ func (v *verification) findRoom(ctx context.Context) (string, error) {
 	}
 	return engine.Bytes(free).String() + " are free", nil
 }
+
+// haveRoom refuses to fill a volume on this machine that has no room for it.
+func (a *attempt) haveRoom(ctx context.Context, m core.Manifest) error {
+	free, known, err := a.Runtime.FreeDisk(ctx)
+	if err != nil || !known {
+		return err
+	}
+	if need := a.roomFor(ctx, m); free < need {
+		return noRoom(need, free)
+	}
+	return nil
+}
+
+func noRoom(need, free int64) error {
+	return &Problem{
+		Cause: CauseCapacity, Permanent: true,
+		Message: fmt.Sprintf("There is no room on the disk for a restore: it has to find %s free, and there are %s. Ask an administrator to make room.", engine.Bytes(need), engine.Bytes(free)),
+	}
+}
+
+// withRoom leaves those nodes on whose disks a copy finds room, and those of which nobody knows.
+func (a *attempt) withRoom(ctx context.Context, nodes []Node, m core.Manifest) ([]Node, error) {
+	free, err := a.Service.FreeDisks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	need, most := a.roomFor(ctx, m), int64(0)
+	var out []Node
+	for _, n := range nodes {
+		bytes, known := free[n.ID]
+		if !known || bytes >= need {
+			out = append(out, n)
+		}
+		most = max(most, bytes)
+	}
+	if len(out) == 0 && len(nodes) > 0 {
+		return nil, noRoom(need, most)
+	}
+	return out, nil
+}
+
+// hasAll refuses to restore what the server could not have, before anything is on it.
+func (a *attempt) hasAll(ctx context.Context, m core.Manifest, s engine.Server, secrets engine.Secrets) error {
+	missing, err := a.engine.Missing(ctx, s, secrets, m.Contents)
+	if err != nil {
+		return fmt.Errorf("look whether the server has what the backup needs: %w", err)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &Problem{
+		Cause: CauseRefused, Permanent: true,
+		Message: core.LacksExtensions(missing, a.engine.Title(), a.version.Version) + " Nothing was restored.",
+		Detail:  "The server runs the image " + a.version.Image + ".",
+	}
+}

@@ -60,9 +60,10 @@ type Runtime interface {
 	Leftovers(ctx context.Context) (operationIDs []string, err error)
 }
 
-// ToolSpec is a tool to be run for an operation. Stdin and Stdout may be nil.
+// ToolSpec is a tool to be run for an operation. Stdin and Stdout may be nil. PHI says that it works on health data about persons.
 type ToolSpec struct {
 	OperationID string
+	PHI         bool
 	Image       string
 	Tool        engine.Tool
 	Stdin       io.Reader
@@ -72,6 +73,7 @@ type ToolSpec struct {
 // ScratchSpec is a throw-away server for an operation.
 type ScratchSpec struct {
 	OperationID string
+	PHI         bool // it holds health data about persons
 	Engine      string
 	Size        engine.Size
 	Recipe      engine.Recipe

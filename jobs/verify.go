@@ -30,6 +30,7 @@ var verifyPlan = plan{
 		if err != nil {
 			return nil, err
 		}
+		a.private = a.private || m.Instance.PHI
 		a.verify = &verification{attempt: a, backupID: args.BackupID, manifest: m}
 		return append([]step{{"look for room for a copy", a.verify.findRoom}}, a.verify.work()...), nil
 	},
@@ -90,7 +91,7 @@ func (v *verification) start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port, err := v.Runtime.Scratch(ctx, ScratchSpec{OperationID: v.attempt.steps.operationID, Engine: v.instance.Engine, Size: v.size, Recipe: recipe, Secret: secret})
+	port, err := v.Runtime.Scratch(ctx, ScratchSpec{OperationID: v.attempt.steps.operationID, PHI: v.private, Engine: v.instance.Engine, Size: v.size, Recipe: recipe, Secret: secret})
 	if err != nil {
 		return "", err
 	}
@@ -112,6 +113,9 @@ func (v *verification) restore(ctx context.Context) (string, error) {
 
 // restoreParts puts all parts of a backup onto a server that nobody uses yet.
 func (a *attempt) restoreParts(ctx context.Context, m core.Manifest, s engine.Server, secrets engine.Secrets) error {
+	if err := a.hasAll(ctx, m, s, secrets); err != nil {
+		return err
+	}
 	folder := core.BackupFolder(m.Instance.ID, m.BackupID)
 	for _, p := range m.Parts {
 		err := a.openPart(ctx, folder, p, func(data io.Reader) error {

@@ -37,3 +37,6 @@ create table heartbeats (
 alter table backups
     add column leave_after timestamptz,
     add column leave_note  text not null default '';
+
+-- How much room the disk of a node has for volumes, as it says itself.
+alter table inventories add column free_bytes bigint; -- null: it cannot see that

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Archiver makes and reads backups with the engine's own tools. A backup is a few parts, each a stream; together they are all that
@@ -16,6 +18,8 @@ type Archiver interface {
 	// RestorePart puts a part onto a server that has nothing of it, in the order of the backup. It may be repeated: what an earlier
 	// try left is replaced. Only for servers that nobody uses yet.
 	RestorePart(ctx context.Context, s Server, secrets Secrets, p Part, data io.Reader, run RunTool) error
+	// Missing gives what of a backup's contents the server could not have, such as extensions that its image lacks.
+	Missing(ctx context.Context, s Server, secrets Secrets, c Contents) ([]string, error)
 	// LockAccounts keeps all accounts but MyDB's own and the one that is named from logging in, and gives their names: on a copy, nobody
 	// has been let in yet. Their rights stay, and Grant lets them in again.
 	LockAccounts(ctx context.Context, s Server, secrets Secrets, except string) ([]string, error)
@@ -78,6 +82,19 @@ type Contents struct {
 	// cannot hold still, and Why says so.
 	Exact bool   `json:"exact"`
 	Why   string `json:"why,omitempty"`
+}
+
+// Extensions lists the extensions of all databases, without their versions.
+func (c Contents) Extensions() (names []string) {
+	for _, d := range c.Databases {
+		for _, x := range d.Extensions {
+			name, _, _ := strings.Cut(x, " ")
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // ContentDatabase is one database.

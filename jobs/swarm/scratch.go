@@ -48,7 +48,7 @@ func (r *Runtime) scratchContainer(s jobs.ScratchSpec) (*container.Config, *cont
 	published := nat.Port(strconv.Itoa(s.Recipe.Port) + "/tcp")
 	config := &container.Config{
 		Image: s.Recipe.Image, Entrypoint: s.Recipe.Entrypoint, Cmd: s.Recipe.Args, Env: s.Recipe.Env,
-		Labels: r.operationLabels(s.OperationID), ExposedPorts: nat.PortSet{published: {}},
+		Labels: r.operationLabels(s.OperationID, s.PHI), ExposedPorts: nat.PortSet{published: {}},
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 	}
 	host := &container.HostConfig{

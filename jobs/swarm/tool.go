@@ -26,6 +26,9 @@ import (
 // labelOperation is on containers and volumes that live no longer than an operation.
 const labelOperation = "dev.mydb.operation"
 
+// LabelPHI is on such containers while they work on health data about persons.
+const LabelPHI = "dev.mydb.phi"
+
 const (
 	toolMemory = 2 << 30
 	// stallLimit is how long a tool that only writes may write nothing.
@@ -59,7 +62,7 @@ func (r *Runtime) Tool(ctx context.Context, t jobs.ToolSpec) (err error) {
 
 func (r *Runtime) createTool(ctx context.Context, t jobs.ToolSpec) (id string, err error) {
 	config := &container.Config{
-		Image: t.Image, Env: t.Tool.Env, Labels: r.operationLabels(t.OperationID),
+		Image: t.Image, Env: t.Tool.Env, Labels: r.operationLabels(t.OperationID, t.PHI),
 		Entrypoint: []string{"/bin/sh", "-c", toolWrapper, path.Base(t.Tool.Command[0])}, Cmd: t.Tool.Command,
 		AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true,
 	}
@@ -88,10 +91,13 @@ func (r *Runtime) createContainer(ctx context.Context, config *container.Config,
 	return made.ID, err
 }
 
-func (r *Runtime) operationLabels(operationID string) map[string]string {
+func (r *Runtime) operationLabels(operationID string, phi bool) map[string]string {
 	l := map[string]string{}
 	maps.Copy(l, r.labels)
 	l[labelOperation] = operationID
+	if phi {
+		l[LabelPHI] = "true"
+	}
 	return l
 }
 

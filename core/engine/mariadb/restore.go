@@ -152,6 +152,11 @@ func clearServer(ctx context.Context, conn *session) error {
 	return conn.run(ctx, drops...)
 }
 
+// Missing implements engine.Archiver. There is nothing that an image may lack.
+func (Engine) Missing(context.Context, engine.Server, engine.Secrets, engine.Contents) ([]string, error) {
+	return nil, nil
+}
+
 // LockAccounts implements engine.Archiver.
 func (Engine) LockAccounts(ctx context.Context, s engine.Server, secrets engine.Secrets, except string) (locked []string, err error) {
 	err = asAdmin(ctx, s, secrets.Admin, func(conn *session) error {

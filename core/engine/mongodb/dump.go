@@ -208,6 +208,11 @@ func countCollection(ctx context.Context, c *mongo.Collection, name string, chec
 	return t.table(name, checksumBelow), err
 }
 
+// Missing implements engine.Archiver. There is nothing that an image may lack.
+func (Engine) Missing(context.Context, engine.Server, engine.Secrets, engine.Contents) ([]string, error) {
+	return nil, nil
+}
+
 // LockAccounts implements engine.Archiver. A backup holds no accounts.
 func (Engine) LockAccounts(context.Context, engine.Server, engine.Secrets, string) ([]string, error) {
 	return nil, nil

@@ -93,6 +93,24 @@ func clearServer(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// Missing implements engine.Archiver: it looks for the extensions of all databases among those that the server has the files of.
+func (Engine) Missing(ctx context.Context, s engine.Server, secrets engine.Secrets, c engine.Contents) (missing []string, err error) {
+	names := c.Extensions()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	admin := login{user: AdminUser, password: secrets.Admin, database: maintenanceDB, settings: adminSettings}
+	err = withConn(ctx, s, admin, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "select x from unnest($1::text[]) x where x not in (select name from pg_available_extensions) order by x", names)
+		if err != nil {
+			return err
+		}
+		missing, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return missing, err
+}
+
 // LockAccounts implements engine.Archiver.
 func (Engine) LockAccounts(ctx context.Context, s engine.Server, secrets engine.Secrets, except string) (locked []string, err error) {
 	admin := login{user: AdminUser, password: secrets.Admin, database: maintenanceDB, settings: adminSettings}
