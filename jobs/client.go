@@ -264,6 +264,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = w.client.StopAndCancel(context.WithoutCancel(ctx))
 	}
 	w.cancel()
+	sealing{w.service, w.log}.seal(ctx) // what was done until now; another worker, or the next start, seals the rest
 	w.liveness.leave(ctx)
 	return err
 }

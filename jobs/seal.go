@@ -33,16 +33,20 @@ func (s sealing) run(ctx context.Context) {
 	tick := time.NewTicker(sealPause)
 	defer tick.Stop()
 	for {
+		s.seal(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		limited, cancel := context.WithTimeout(ctx, time.Minute)
-		if _, err := s.service.SealAudit(limited); err != nil && ctx.Err() == nil {
-			s.log.Warn("the audit trail could not be sealed", "error", err)
-		}
-		cancel()
+	}
+}
+
+func (s sealing) seal(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if _, err := s.service.SealAudit(limited); err != nil && ctx.Err() == nil {
+		s.log.Warn("the audit trail could not be sealed", "error", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"), Setup: setup, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": command((*script).start), "stop": command((*script).stop), "api": command((*script).api),
+			"start": command((*script).start), "shut": command((*script).stop), "api": command((*script).api),
 			"await": command((*script).await), "keep": command((*script).keep), "save": command((*script).save),
 			"page": command((*script).page), "count": command((*script).count), "gone": command((*script).gone), "ready": command((*script).ready),
 			"mail": command((*script).mail),
