@@ -116,14 +116,9 @@ func (w *messageWorker) send(ctx context.Context, m *core.ChatMessage) error {
 	if !here {
 		return &core.ChatError{Refused: true, Err: fmt.Errorf("%s is not configured any more", m.Platform.Title())}
 	}
-	card := core.Card{}
-	if m.Content != nil {
-		card = *m.Content
-	} else {
-		var err error
-		if card, err = w.Chat.Card(ctx, *m); err != nil {
-			return err
-		}
+	card, err := w.card(ctx, m)
+	if err != nil {
+		return err
 	}
 	if m.Posted != "" {
 		return p.Update(ctx, m.PostedIn, m.Posted, card)
@@ -136,6 +131,14 @@ func (w *messageWorker) send(ctx context.Context, m *core.ChatMessage) error {
 		}
 	}
 	return w.post(ctx, p, m, card)
+}
+
+// card is what the message shows: what it was given, or what holds at this moment.
+func (w *messageWorker) card(ctx context.Context, m *core.ChatMessage) (core.Card, error) {
+	if m.Content != nil {
+		return *m.Content, nil
+	}
+	return w.Chat.Card(ctx, *m)
 }
 
 func (w *messageWorker) post(ctx context.Context, p Platform, m *core.ChatMessage, card core.Card) error {

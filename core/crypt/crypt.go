@@ -119,7 +119,7 @@ func recipientOf(id age.Identity) age.Recipient {
 	if hybrid, ok := id.(*age.HybridIdentity); ok {
 		return hybrid.Recipient()
 	}
-	return id.(*age.X25519Identity).Recipient() //nolint:errorlint,forcetypeassert // parseRing lets no other kind in
+	return id.(*age.X25519Identity).Recipient() //nolint:forcetypeassert // parseRing lets no other kind in
 }
 
 // Seal encrypts a secret for the catalogue.

@@ -56,7 +56,7 @@ func replaceFile(path, content string) error {
 	if err != nil {
 		return fmt.Errorf("write beside the key file: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it has got its name by then
+	defer os.Remove(f.Name()) // it has got its name by then
 	_, err = f.WriteString(content)
 	if err = errors.Join(err, keepOwner(f, info), f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write beside the key file: %w", err)

@@ -106,8 +106,11 @@ func TestLostAnswer(t *testing.T) {
 			return false
 		}
 		r.URL.Scheme, r.URL.Host, r.RequestURI = "http", strings.TrimPrefix(endpoint, "http://"), ""
-		if answer, err := http.DefaultTransport.RoundTrip(r); err != nil || answer.StatusCode != http.StatusOK {
-			t.Errorf("complete: %v %v", answer, err)
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Errorf("complete: %v", err)
+		} else if answer.Body.Close(); answer.StatusCode != http.StatusOK {
+			t.Errorf("complete: %s", answer.Status)
 		}
 		panic(http.ErrAbortHandler)
 	})

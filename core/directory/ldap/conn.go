@@ -164,7 +164,7 @@ func (c *conns) connect(ctx context.Context, address string) (*ldap.Conn, error)
 	if deadline, ok := ctx.Deadline(); ok {
 		dialer.Deadline = deadline
 	}
-	conn, err := ldap.DialURL(address, ldap.DialWithTLSDialer(secure, dialer), ldap.DialWithDialer(dialer))
+	conn, err := ldap.DialURL(address, ldap.DialWithTLSConfig(secure), ldap.DialWithDialer(dialer))
 	if err != nil {
 		return nil, err
 	}

@@ -68,10 +68,10 @@ func renewHistory(ctx context.Context, conn *session, data io.Reader) (io.Reader
 		return data, err
 	}
 	buffered := bufio.NewReaderSize(data, renewBuffer)
-	head, err := buffered.Peek(1024)
+	head, _ := buffered.Peek(1024) // whoever reads it comes to the error
 	match := dumpedVersion.FindSubmatch(head)
 	if match == nil || versionFrom(string(match[1]), 11, 5) {
-		return buffered, nil //nolint:nilerr // whoever reads it comes to the error
+		return buffered, nil
 	}
 	return &renewer{from: buffered}, nil
 }

@@ -394,10 +394,7 @@ func (c *copiedRows) Read(p []byte) (int, error) {
 // fill reads one line, or as much of it as fits.
 func (c *copiedRows) fill() {
 	line, err := c.script.in.ReadSlice('\n')
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		err = nil
-	case err != nil:
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 		c.err = midst(err)
 		return
 	}
