@@ -40,10 +40,16 @@ type Box struct {
 func NewBox(t *testing.T, e engine.Engine, image string) *Box {
 	t.Helper()
 	_, tag, _ := strings.Cut(image, ":")
+	return NewBoxAs(t, e, image, tag)
+}
+
+// NewBoxAs is NewBox by the recipe of a version that need not be the image's own.
+func NewBoxAs(t *testing.T, e engine.Engine, image, number string) *Box {
+	t.Helper()
 	offer, _ := engine.BuiltIn().Offer(e.Name())
-	version, ok := offer.Version(tag)
+	version, ok := offer.Version(number)
 	if !ok {
-		t.Fatalf("the catalogue has no %s version %q", e.Name(), tag)
+		t.Fatalf("the catalogue has no %s version %q", e.Name(), number)
 	}
 	version.Image = image
 	size, _ := engine.BuiltIn().Size("small")
@@ -96,10 +102,10 @@ func (b *Box) Run() {
 		"run", "--detach", "--name", b.Name, "--label", testLabel, "--cpus", "1", "--memory", "1g",
 		"--publish", "127.0.0.1::" + strconv.Itoa(b.Recipe.Port),
 		"--volume", b.Name + ":" + b.Recipe.DataPath,
-		"--volume", hostFile(b.t, dir, "secret", 0o400, secret) + ":" + b.Recipe.SecretPath + ":ro",
+		"--volume", HostFile(b.t, dir, "secret", 0o400, secret) + ":" + b.Recipe.SecretPath + ":ro",
 	}
 	for i, c := range b.Recipe.Configs {
-		args = append(args, "--volume", hostFile(b.t, dir, strconv.Itoa(i), os.FileMode(c.Mode), c.Content)+":"+c.Path+":ro")
+		args = append(args, "--volume", HostFile(b.t, dir, strconv.Itoa(i), os.FileMode(c.Mode), c.Content)+":"+c.Path+":ro")
 	}
 	for _, fs := range b.Recipe.Tmpfs {
 		args = append(args, "--tmpfs", fmt.Sprintf("%s:size=%d,mode=%o", fs.Path, fs.Size, fs.Mode))
@@ -112,7 +118,8 @@ func (b *Box) Run() {
 	Docker(b.t, append(args, b.Recipe.Args...)...)
 }
 
-func hostFile(t *testing.T, dir, name string, mode os.FileMode, content []byte) string {
+// HostFile writes a file into a folder of this machine, and gives its path.
+func HostFile(t *testing.T, dir, name string, mode os.FileMode, content []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, content, mode); err != nil {
@@ -125,6 +132,12 @@ func hostFile(t *testing.T, dir, name string, mode os.FileMode, content []byte) 
 func (b *Box) Start() {
 	b.t.Helper()
 	b.Run()
+	b.Await()
+}
+
+// Await waits until the server in a container that was started answers MyDB.
+func (b *Box) Await() {
+	b.t.Helper()
 	b.Eventually("the server answers", func() error {
 		if err := b.Locate(); err != nil {
 			return err

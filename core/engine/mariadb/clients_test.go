@@ -73,26 +73,26 @@ func TestSnippetsConnect(t *testing.T) {
 		b, tenant := started(t, image)
 		d := newDesk(t, b, tenant)
 		t.Run("mariadb", func(t *testing.T) {
-			need(t, "mariadb")
+			enginetest.Need(t, "mariadb")
 			expect(t, d.command("/bin/sh", "-c", d.snippet(t, "mariadb")+` -e 'select database(); show status like "ssl_version"'`), "TLSv1.")
 			expect(t, d.command("/bin/sh", "-c", d.snippet(t, "mariadb")+` -e 'select database()'`), tenant.Database)
 			expect(t, d.command("mariadb-dump", "--defaults-group-suffix=_yeast-screen", "--no-tablespaces", tenant.Database), "-- Dump completed")
 		})
 		t.Run("pymysql", func(t *testing.T) {
-			expect(t, d.command(pythonWith(t, "pymysql"), "-c", d.snippet(t, "pymysql")), "MariaDB")
+			expect(t, d.command(enginetest.PythonWith(t, "pymysql"), "-c", d.snippet(t, "pymysql")), "MariaDB")
 		})
 		t.Run("sqlalchemy", func(t *testing.T) {
-			expect(t, d.command(pythonWith(t, "sqlalchemy", "pymysql"), "-c", d.snippet(t, "sqlalchemy")), "MariaDB")
+			expect(t, d.command(enginetest.PythonWith(t, "sqlalchemy", "pymysql"), "-c", d.snippet(t, "sqlalchemy")), "MariaDB")
 		})
 		t.Run("r", func(t *testing.T) {
-			need(t, "Rscript")
+			enginetest.Need(t, "Rscript")
 			if exec.Command("Rscript", "-e", "library(RMariaDB)").Run() != nil {
 				t.Skip("needs R's package RMariaDB")
 			}
 			expect(t, d.command("Rscript", "-e", d.snippet(t, "r")), "MariaDB")
 		})
 		t.Run("jdbc", func(t *testing.T) {
-			need(t, "java")
+			enginetest.Need(t, "java")
 			const jar = "/usr/share/java/mariadb-java-client.jar"
 			if _, err := os.Stat(jar); err != nil {
 				t.Skip("needs MariaDB's JDBC driver, Debian's libmariadb-java")
@@ -107,10 +107,10 @@ func TestSnippetsConnect(t *testing.T) {
 			d.write(t, "my ca's.crt", string(stranger))
 			for tool, run := range map[string]func() *exec.Cmd{
 				"mariadb": func() *exec.Cmd {
-					need(t, "mariadb")
+					enginetest.Need(t, "mariadb")
 					return d.command("/bin/sh", "-c", d.snippet(t, "mariadb")+" -e 'select 1'")
 				},
-				"pymysql": func() *exec.Cmd { return d.command(pythonWith(t, "pymysql"), "-c", d.snippet(t, "pymysql")) },
+				"pymysql": func() *exec.Cmd { return d.command(enginetest.PythonWith(t, "pymysql"), "-c", d.snippet(t, "pymysql")) },
 			} {
 				out, err := run().CombinedOutput()
 				if err == nil || !strings.Contains(strings.ToLower(string(out)), "certificate") {
@@ -137,22 +137,3 @@ public class Connect {
     }
 }
 `
-
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("needs %s", program)
-	}
-}
-
-// pythonWith finds an interpreter that has the modules: the one that MYDB_TEST_PYTHON names, the path's, or the system's.
-func pythonWith(t *testing.T, modules ...string) string {
-	t.Helper()
-	for _, python := range []string{os.Getenv("MYDB_TEST_PYTHON"), "python3", "/usr/bin/python3"} {
-		if python != "" && exec.Command(python, "-c", "import "+strings.Join(modules, ", ")).Run() == nil {
-			return python
-		}
-	}
-	t.Skipf("needs Python with %s (MYDB_TEST_PYTHON names the interpreter)", strings.Join(modules, ", "))
-	return ""
-}

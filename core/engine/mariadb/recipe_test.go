@@ -1,68 +1,19 @@
 package mariadb
 
 import (
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// input is what a golden recipe is made from: the built-in catalogue's version and size.
-func input(t *testing.T, version, size string) engine.Input {
-	t.Helper()
-	offer, ok := engine.BuiltIn().Offer("mariadb")
-	if !ok {
-		t.Fatal("the catalogue has no mariadb")
-	}
-	v, okV := offer.Version(version)
-	s, okS := engine.BuiltIn().Size(size)
-	if !okV || !okS {
-		t.Fatalf("the catalogue has no version %s or no size %s", version, size)
-	}
-	return engine.Input{InstanceID: "cfg0s1q2v3", Version: v, Size: s, InitUntil: time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)}
-}
 
 func TestRecipeGolden(t *testing.T) {
 	offer, _ := engine.BuiltIn().Offer("mariadb")
 	for _, v := range offer.Versions {
-		t.Run(v.Version, func(t *testing.T) {
-			r, err := Engine{}.Recipe(input(t, v.Version, "small"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range r.Configs { // the scripts have files of their own
-				r.Configs[i].Content = nil
-			}
-			got, err := json.MarshalIndent(r, "", "  ")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, filepath.Join("testdata", "recipe-small-"+v.Version+".json"), string(got)+"\n")
-		})
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update writes it anew):\n%s", path, got)
+		t.Run(v.Version, func(t *testing.T) { enginetest.GoldenRecipe(t, Engine{}, v.Version, "small") })
 	}
 }
 
@@ -72,7 +23,7 @@ func TestRecipeOfEveryVersionAndSize(t *testing.T) {
 	for _, v := range offer.Versions {
 		for _, size := range engine.BuiltIn().Sizes {
 			t.Run(v.Version+"-"+size.Name, func(t *testing.T) {
-				in := input(t, v.Version, size.Name)
+				in := enginetest.Input(t, Engine{}, v.Version, size.Name)
 				r, err := Engine{}.Recipe(in)
 				if err != nil {
 					t.Fatal(err)
@@ -101,7 +52,7 @@ func TestRecipeOfEveryVersionAndSize(t *testing.T) {
 
 func TestRecipeRefusesUnknownVersions(t *testing.T) {
 	for _, version := range []string{"", "10", "10.5", "9.6", "eleven", "11.x", "-11", "5.7"} {
-		in := input(t, "11.8", "small")
+		in := enginetest.Input(t, Engine{}, "11.8", "small")
 		in.Version.Version = version
 		if _, err := (Engine{}).Recipe(in); err == nil {
 			t.Errorf("version %q was accepted", version)
@@ -111,7 +62,7 @@ func TestRecipeRefusesUnknownVersions(t *testing.T) {
 
 // A recipe without a deadline must never initialise anything.
 func TestRecipeWithoutDeadline(t *testing.T) {
-	in := input(t, "11.8", "small")
+	in := enginetest.Input(t, Engine{}, "11.8", "small")
 	in.InitUntil = time.Time{}
 	r, err := Engine{}.Recipe(in)
 	if err != nil {

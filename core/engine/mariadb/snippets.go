@@ -1,13 +1,12 @@
 package mariadb
 
 import (
-	"encoding/json"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/quoting"
 )
 
 // Snippets are the ways to connect. All but the last two name the card's groups of ~/.my.cnf, which Options renders, and find the password
@@ -16,36 +15,36 @@ import (
 // useSsl, version 3 sslMode; each ignores the other's.
 func (Engine) Snippets(c engine.Card) []engine.Snippet {
 	group := clientGroup(c)
-	sqlalchemy := "mysql+pymysql:///" + percent(c.Database) + "?read_default_file=~/.my.cnf&read_default_group=" + percent(group)
+	sqlalchemy := "mysql+pymysql:///" + quoting.Percent(c.Database) + "?read_default_file=~/.my.cnf&read_default_group=" + quoting.Percent(group)
 	return []engine.Snippet{
-		{Tool: "mariadb", Title: "mariadb", Language: "shell", Text: "mariadb " + shellWord("--defaults-group-suffix=_"+c.Name)},
-		{Tool: "pymysql", Title: "Python (PyMySQL)", Language: "python", Text: lines(
+		{Tool: "mariadb", Title: "mariadb", Language: "shell", Text: "mariadb " + quoting.ShellWord("--defaults-group-suffix=_"+c.Name)},
+		{Tool: "pymysql", Title: "Python (PyMySQL)", Language: "python", Text: quoting.Lines(
 			"import pymysql",
 			"",
-			`with pymysql.connect(read_default_file="~/.my.cnf", read_default_group=`+literal(group)+", database="+literal(c.Database)+") as conn:",
+			`with pymysql.connect(read_default_file="~/.my.cnf", read_default_group=`+quoting.Literal(group)+", database="+quoting.Literal(c.Database)+") as conn:",
 			"    with conn.cursor() as cur:",
 			`        cur.execute("select version()")`,
 			"        print(cur.fetchone())",
 		)},
-		{Tool: "sqlalchemy", Title: "Python (SQLAlchemy)", Language: "python", Text: lines(
+		{Tool: "sqlalchemy", Title: "Python (SQLAlchemy)", Language: "python", Text: quoting.Lines(
 			"from sqlalchemy import create_engine, text",
 			"",
-			"engine = create_engine("+literal(sqlalchemy)+")",
+			"engine = create_engine("+quoting.Literal(sqlalchemy)+")",
 			"with engine.connect() as conn:",
 			`    print(conn.execute(text("select version()")).scalar())`,
 		)},
-		{Tool: "r", Title: "R (DBI, RMariaDB)", Language: "r", Text: lines(
+		{Tool: "r", Title: "R (DBI, RMariaDB)", Language: "r", Text: quoting.Lines(
 			"library(DBI)",
 			"",
-			"con <- dbConnect(RMariaDB::MariaDB(), group = "+literal(group)+", dbname = "+literal(c.Database)+")",
+			"con <- dbConnect(RMariaDB::MariaDB(), group = "+quoting.Literal(group)+", dbname = "+quoting.Literal(c.Database)+")",
 			`dbGetQuery(con, "select version()")`,
 		)},
 		{Tool: "mysql", Title: "mysql (MySQL 8; asks for the password)", Language: "shell", Text: strings.Join([]string{
-			"mysql", "--host=" + shellWord(c.Host), "--port=" + strconv.Itoa(c.Port), "--user=" + shellWord(c.Username), "--password",
-			"--ssl-mode=VERIFY_IDENTITY", "--ssl-ca", shellPath(c.CAPath), shellWord(c.Database),
+			"mysql", "--host=" + quoting.ShellWord(c.Host), "--port=" + strconv.Itoa(c.Port), "--user=" + quoting.ShellWord(c.Username), "--password",
+			"--ssl-mode=VERIFY_IDENTITY", "--ssl-ca", quoting.ShellPath(c.CAPath), quoting.ShellWord(c.Database),
 		}, " ")},
 		{Tool: "jdbc", Title: "JDBC (MariaDB Connector/J; add the password, write ~ out)", Language: "text", Text: "jdbc:mariadb://" +
-			net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + percent(c.Database) + "?user=" + percent(c.Username) + "&useSsl=true&sslMode=verify-full&serverSslCert=" + c.CAPath},
+			net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + quoting.Percent(c.Database) + "?user=" + quoting.Percent(c.Username) + "&useSsl=true&sslMode=verify-full&serverSslCert=" + c.CAPath},
 	}
 }
 
@@ -72,8 +71,8 @@ func Options(c engine.Card, password string) []OptionGroup {
 	}
 	program := "mysql_" + plain(c.Name)
 	return []OptionGroup{
-		{Name: clientGroup(c), Text: lines(client...) + "\n"},
-		{Name: program, Text: lines("["+program+"]", "database="+optionValue(c.Database)) + "\n"},
+		{Name: clientGroup(c), Text: quoting.Lines(client...) + "\n"},
+		{Name: program, Text: quoting.Lines("["+program+"]", "database="+optionValue(c.Database)) + "\n"},
 	}
 }
 
@@ -93,39 +92,3 @@ func optionValue(s string) string {
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
-
-// percent escapes for any part of a URL.
-func percent(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
-// shellWord quotes a word for a POSIX shell where that is needed.
-func shellWord(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-=.,:/@%+", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// shellPath leaves a leading ~ to the shell.
-func shellPath(s string) string {
-	if rest, ok := strings.CutPrefix(s, "~/"); ok {
-		return "~/" + shellWord(rest)
-	}
-	return shellWord(s)
-}
-
-// literal is a string literal that Python and R read the same way: JSON's escapes are a subset of theirs, and none of them
-// interpolates.
-func literal(s string) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		panic("a string has no JSON form: " + err.Error()) // the encoder refuses no string
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func lines(l ...string) string { return strings.Join(l, "\n") }

@@ -1,11 +1,11 @@
 package mariadb
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 )
 
 var (
@@ -30,7 +30,7 @@ func TestSnippetsGolden(t *testing.T) {
 		for _, g := range Options(card, `p#w"\d`) {
 			b.WriteString(g.Text)
 		}
-		golden(t, filepath.Join("testdata", "snippets-"+name+".txt"), b.String())
+		enginetest.Golden(t, "snippets-"+name+".txt", b.String())
 	}
 }
 

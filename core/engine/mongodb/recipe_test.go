@@ -2,10 +2,6 @@ package mongodb
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,58 +9,12 @@ import (
 	"time"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// input is what a golden recipe is made from: the built-in catalogue's version and size.
-func input(t *testing.T, version, size string) engine.Input {
-	t.Helper()
-	offer, ok := engine.BuiltIn().Offer("mongodb")
-	if !ok {
-		t.Fatal("the catalogue has no mongodb")
-	}
-	v, okV := offer.Version(version)
-	s, okS := engine.BuiltIn().Size(size)
-	if !okV || !okS {
-		t.Fatalf("the catalogue has no version %s or no size %s", version, size)
-	}
-	return engine.Input{InstanceID: "cfg0s1q2v3", Version: v, Size: s, InitUntil: time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)}
-}
 
 func TestRecipeGolden(t *testing.T) {
 	for _, c := range [][2]string{{"small", "8"}, {"medium", "7"}, {"large", "6"}} {
-		name := c[0] + "-" + c[1]
-		t.Run(name, func(t *testing.T) {
-			r, err := Engine{}.Recipe(input(t, c[1], c[0]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range r.Configs { // the scripts have files of their own
-				r.Configs[i].Content = nil
-			}
-			got, err := json.MarshalIndent(r, "", "  ")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, filepath.Join("testdata", "recipe-"+name+".json"), string(got)+"\n")
-		})
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update writes it anew):\n%s", path, got)
+		t.Run(c[0]+"-"+c[1], func(t *testing.T) { enginetest.GoldenRecipe(t, Engine{}, c[1], c[0]) })
 	}
 }
 
@@ -74,7 +24,7 @@ func TestRecipeOfEveryVersionAndSize(t *testing.T) {
 	for _, v := range offer.Versions {
 		for _, size := range engine.BuiltIn().Sizes {
 			t.Run(v.Version+"-"+size.Name, func(t *testing.T) {
-				in := input(t, v.Version, size.Name)
+				in := enginetest.Input(t, Engine{}, v.Version, size.Name)
 				r, err := Engine{}.Recipe(in)
 				if err != nil {
 					t.Fatal(err)
@@ -96,7 +46,7 @@ func TestRecipeOfEveryVersionAndSize(t *testing.T) {
 
 func TestRecipeRefusesUnknownVersions(t *testing.T) {
 	for _, version := range []string{"", "5", "4.4", "seven", "-7"} {
-		in := input(t, "7", "small")
+		in := enginetest.Input(t, Engine{}, "7", "small")
 		in.Version.Version = version
 		if _, err := (Engine{}).Recipe(in); err == nil {
 			t.Errorf("version %q was accepted", version)
@@ -106,7 +56,7 @@ func TestRecipeRefusesUnknownVersions(t *testing.T) {
 
 // A recipe without a deadline must never initialise anything.
 func TestRecipeWithoutDeadline(t *testing.T) {
-	in := input(t, "7", "small")
+	in := enginetest.Input(t, Engine{}, "7", "small")
 	in.InitUntil = time.Time{}
 	r, err := Engine{}.Recipe(in)
 	if err != nil {

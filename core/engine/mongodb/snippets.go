@@ -1,7 +1,6 @@
 package mongodb
 
 import (
-	"encoding/json"
 	"net"
 	"net/url"
 	"path"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/quoting"
 )
 
 // Snippets are the ways to connect. All but the last read the card's URI, with the password in it, from the file that URIFile names, so
@@ -18,23 +18,23 @@ func (Engine) Snippets(c engine.Card) []engine.Snippet {
 	file := URIFile(c)
 	return []engine.Snippet{
 		{Tool: "mongosh", Title: "mongosh", Language: "shell", Text: Shell(c)},
-		{Tool: "pymongo", Title: "Python (PyMongo)", Language: "python", Text: lines(
+		{Tool: "pymongo", Title: "Python (PyMongo)", Language: "python", Text: quoting.Lines(
 			"from pathlib import Path",
 			"from pymongo import MongoClient",
 			"",
-			"client = MongoClient(Path("+literal(file)+").expanduser().read_text().strip())",
-			"db = client["+literal(c.Database)+"]",
+			"client = MongoClient(Path("+quoting.Literal(file)+").expanduser().read_text().strip())",
+			"db = client["+quoting.Literal(c.Database)+"]",
 			"print(db.list_collection_names())",
 		)},
-		{Tool: "r", Title: "R (mongolite)", Language: "r", Text: lines(
+		{Tool: "r", Title: "R (mongolite)", Language: "r", Text: quoting.Lines(
 			"library(mongolite)",
 			"",
-			`con <- mongo("samples", db = `+literal(c.Database)+", url = readLines(path.expand("+literal(file)+")))",
+			`con <- mongo("samples", db = `+quoting.Literal(c.Database)+", url = readLines(path.expand("+quoting.Literal(file)+")))",
 			"con$count()",
 		)},
 		{Tool: "java", Title: "Java (sync driver 4 or newer)", Language: "java", Text: java(c, file)},
-		{Tool: "dump", Title: "mongodump (a copy of the database, from any directory)", Language: "shell", Text: lines(
-			`printf 'uri: %s\n' "$(cat ` + shellPath(file) + `)" | mongodump --config /dev/stdin --archive=` + shellWord(c.Database+".archive"),
+		{Tool: "dump", Title: "mongodump (a copy of the database, from any directory)", Language: "shell", Text: quoting.Lines(
+			`printf 'uri: %s\n' "$(cat ` + quoting.ShellPath(file) + `)" | mongodump --config /dev/stdin --archive=` + quoting.ShellWord(c.Database+".archive"),
 		)},
 		{Tool: "uri", Title: "URI (Compass and others; add the password, write ~ out)", Language: "text", Text: uri(c, "")},
 	}
@@ -42,14 +42,14 @@ func (Engine) Snippets(c engine.Card) []engine.Snippet {
 
 // Shell is the command that connects mongosh by the card's URI.
 func Shell(c engine.Card) string {
-	return "mongosh --nodb --shell --eval " + shellWord(
+	return "mongosh --nodb --shell --eval " + quoting.ShellWord(
 		`db = connect(require("fs").readFileSync(`+inHome(URIFile(c), `require("os").homedir() + `)+`, "utf8").trim())`)
 }
 
 // java trusts MyDB's authority by hand, because Java's driver does not read that from the URI.
 func java(c engine.Card, file string) string {
 	home := `System.getProperty("user.home") + `
-	return lines(
+	return quoting.Lines(
 		`var ca = java.security.KeyStore.getInstance(java.security.KeyStore.getDefaultType());`,
 		`ca.load(null);`,
 		`try (var in = java.nio.file.Files.newInputStream(java.nio.file.Path.of(`+inHome(c.CAPath, home)+`))) {`,
@@ -64,7 +64,7 @@ func java(c engine.Card, file string) string {
 		`try (var client = com.mongodb.client.MongoClients.create(com.mongodb.MongoClientSettings.builder()`,
 		`        .applyConnectionString(new com.mongodb.ConnectionString(uri))`,
 		`        .applyToSslSettings(s -> s.enabled(true).context(tls)).build())) {`,
-		`    client.getDatabase(`+literal(c.Database)+`).listCollectionNames().forEach(System.out::println);`,
+		`    client.getDatabase(`+quoting.Literal(c.Database)+`).listCollectionNames().forEach(System.out::println);`,
 		`}`,
 	)
 }
@@ -88,62 +88,26 @@ func PasswordOf(content string) string {
 // uri writes a connection string; with a password "" it has none. Direct, because the server calls itself by an address that only it
 // can reach.
 func uri(c engine.Card, password string) string {
-	user := percent(c.Username)
+	user := quoting.Percent(c.Username)
 	if password != "" {
-		user += ":" + percent(password)
+		user += ":" + quoting.Percent(password)
 	}
-	return "mongodb://" + user + "@" + net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + percent(c.Database) +
+	return "mongodb://" + user + "@" + net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) + "/" + quoting.Percent(c.Database) +
 		"?authSource=" + adminDB + "&directConnection=true&tls=true&tlsCAFile=" + percentPath(c.CAPath)
 }
 
 // plain makes a file's name of a card's.
 func plain(s string) string { return strings.NewReplacer("/", "", "\n", "", "\r", "").Replace(s) }
 
-// percent escapes for any part of a URL.
-func percent(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
 // percentPath leaves what separates folders, and a leading ~, as people know it.
 func percentPath(s string) string {
-	return strings.NewReplacer("%2F", "/", "%7E", "~").Replace(percent(s))
+	return strings.NewReplacer("%2F", "/", "%7E", "~").Replace(quoting.Percent(s))
 }
 
 // inHome is a path in JavaScript or Java; home is what yields a person's home directory there, to be added to.
 func inHome(path, home string) string {
 	if rest, ok := strings.CutPrefix(path, "~"); ok {
-		return home + literal(rest)
+		return home + quoting.Literal(rest)
 	}
-	return literal(path)
+	return quoting.Literal(path)
 }
-
-// shellWord quotes a word for a POSIX shell where that is needed.
-func shellWord(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-=.,:/@%+", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// shellPath leaves a leading ~ to the shell.
-func shellPath(s string) string {
-	if rest, ok := strings.CutPrefix(s, "~/"); ok {
-		return "~/" + shellWord(rest)
-	}
-	return shellWord(s)
-}
-
-// literal is a string literal that Python, R, JavaScript and Java read the same way: JSON's escapes are a subset of theirs, and none
-// of them interpolates.
-func literal(s string) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		panic("a string has no JSON form: " + err.Error()) // the encoder refuses no string
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func lines(l ...string) string { return strings.Join(l, "\n") }

@@ -1,13 +1,13 @@
 package mongodb
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 )
 
 var (
@@ -29,7 +29,7 @@ func TestSnippetsGolden(t *testing.T) {
 			b.WriteString("### " + s.Title + " [" + s.Tool + ", " + s.Language + "]\n" + s.Text + "\n\n")
 		}
 		b.WriteString("### " + URIFile(card) + "\n" + URI(card, `p#w"\d %@:/?`))
-		golden(t, filepath.Join("testdata", "snippets-"+name+".txt"), b.String())
+		enginetest.Golden(t, "snippets-"+name+".txt", b.String())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/quoting"
 )
 
 // SourceForm implements engine.Importer.
@@ -119,4 +120,6 @@ func sourceTool(src engine.Source) engine.Tool {
 }
 
 // passwordFile is how the tools of MongoDB are told a password. A text of JSON is one of YAML, too.
-func passwordFile(password string) []byte { return []byte("password: " + literal(password) + "\n") }
+func passwordFile(password string) []byte {
+	return []byte("password: " + quoting.Literal(password) + "\n")
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 )
 
@@ -35,15 +36,15 @@ func newDesk(t *testing.T, b *box, tenant engine.Tenant) desk {
 	t.Helper()
 	d := desk{home: t.TempDir()}
 	d.card = engine.Card{
-		Name: "yeast-screen", Host: b.server.Host, Port: b.server.Port, Database: tenant.Database, Username: tenant.Username,
+		Name: "yeast-screen", Host: b.Server.Host, Port: b.Server.Port, Database: tenant.Database, Username: tenant.Username,
 		CAPath: filepath.Join(d.home, "my ca's.crt"),
 	}
-	if block, _ := pem.Decode(b.secrets.Certificate); block == nil {
+	if block, _ := pem.Decode(b.Secrets.Certificate); block == nil {
 		t.Fatal("the certificate is not PEM")
 	}
-	hostFile(t, d.home, "my ca's.crt", 0o644, b.secrets.Certificate)
-	hostFile(t, d.home, ".pg_service.conf", 0o600, []byte(postgres.ServiceEntry(d.card)))
-	hostFile(t, d.home, ".pgpass", 0o600, []byte(postgres.PassfileLine(d.card, tenant.Password)))
+	enginetest.HostFile(t, d.home, "my ca's.crt", 0o644, b.Secrets.Certificate)
+	enginetest.HostFile(t, d.home, ".pg_service.conf", 0o600, []byte(postgres.ServiceEntry(d.card)))
+	enginetest.HostFile(t, d.home, ".pgpass", 0o600, []byte(postgres.PassfileLine(d.card, tenant.Password)))
 	return d
 }
 
@@ -74,8 +75,8 @@ func (d desk) snippet(t *testing.T, tool string) string {
 func TestSnippetsConnect(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
-		tenant := b.tenant("ada")
+		b.Start()
+		tenant := enginetest.Tenant("ada")
 		tenant.Password = `:colons\backslashes 'quotes' and more: ñ`
 		b.provision(tenant)
 		d := newDesk(t, b, tenant)
@@ -88,56 +89,56 @@ func TestSnippetsConnect(t *testing.T) {
 			}
 		}
 		t.Run("psql", func(t *testing.T) {
-			need(t, "psql")
+			enginetest.Need(t, "psql")
 			expect(t, d.command("/bin/sh", "-c", d.snippet(t, "psql")+" -Atc 'select version()'"), "PostgreSQL")
 		})
 		t.Run("uri", func(t *testing.T) {
-			need(t, "psql")
+			enginetest.Need(t, "psql")
 			const ssl = "select 'TLS ' || ssl from pg_stat_ssl where pid = pg_backend_pid()"
 			expect(t, d.command("psql", d.snippet(t, "uri"), "-Atc", ssl), "TLS true")
 		})
 		t.Run("psycopg", func(t *testing.T) {
-			python := pythonWith(t, "psycopg")
+			python := enginetest.PythonWith(t, "psycopg")
 			expect(t, d.command(python, "-c", d.snippet(t, "psycopg")), "PostgreSQL")
 		})
 		t.Run("sqlalchemy", func(t *testing.T) {
-			python := pythonWith(t, "sqlalchemy.dialects.postgresql.psycopg", "psycopg")
+			python := enginetest.PythonWith(t, "sqlalchemy.dialects.postgresql.psycopg", "psycopg")
 			expect(t, d.command(python, "-c", d.snippet(t, "sqlalchemy")), "PostgreSQL")
 		})
 		t.Run("jupyter", func(t *testing.T) {
-			python := pythonWith(t, "sql.magic", "IPython", "psycopg")
+			python := enginetest.PythonWith(t, "sql.magic", "IPython", "psycopg")
 			notebook := filepath.Join(d.home, "notebook.ipy")
-			hostFile(t, d.home, "notebook.ipy", 0o644, []byte(strings.Replace(d.snippet(t, "jupyter"), "%sql select", "print(get_ipython().run_line_magic('sql', 'select", 1)+"'))\n"))
+			enginetest.HostFile(t, d.home, "notebook.ipy", 0o644, []byte(strings.Replace(d.snippet(t, "jupyter"), "%sql select", "print(get_ipython().run_line_magic('sql', 'select", 1)+"'))\n"))
 			expect(t, d.command(python, "-m", "IPython", notebook), "PostgreSQL")
 		})
 		t.Run("r", func(t *testing.T) {
-			need(t, "Rscript")
+			enginetest.Need(t, "Rscript")
 			if exec.Command("Rscript", "-e", "library(RPostgres)").Run() != nil {
 				t.Skip("needs R's package RPostgres")
 			}
 			expect(t, d.command("Rscript", "-e", d.snippet(t, "r")), "PostgreSQL")
 		})
 		t.Run("julia", func(t *testing.T) {
-			need(t, "julia")
+			enginetest.Need(t, "julia")
 			if exec.Command("julia", "-e", "using LibPQ").Run() != nil {
 				t.Skip("needs Julia's package LibPQ")
 			}
 			expect(t, d.command("julia", "-e", d.snippet(t, "julia")+"; print(conn)"), d.card.Database)
 		})
 		t.Run("jdbc", func(t *testing.T) {
-			need(t, "java")
+			enginetest.Need(t, "java")
 			const jar = "/usr/share/java/postgresql.jar"
 			if _, err := os.Stat(jar); err != nil {
 				t.Skip("needs PostgreSQL's JDBC driver, Debian's libpostgresql-jdbc-java")
 			}
-			hostFile(t, d.home, "Connect.java", 0o644, []byte(javaProgram))
+			enginetest.HostFile(t, d.home, "Connect.java", 0o644, []byte(javaProgram))
 			expect(t, d.command("java", "-Duser.home="+d.home, "-Dorg.postgresql.pgpassfile="+filepath.Join(d.home, ".pgpass"), "-Dorg.postgresql.pgservicefile="+filepath.Join(d.home, ".pg_service.conf"),
 				"-cp", jar, filepath.Join(d.home, "Connect.java"), d.snippet(t, "jdbc")), "PostgreSQL")
 		})
 		t.Run("no snippet trusts a stranger", func(t *testing.T) {
-			need(t, "psql")
-			stranger, _, _ := selfSigned(t)
-			hostFile(t, d.home, "my ca's.crt", 0o644, stranger)
+			enginetest.Need(t, "psql")
+			stranger, _, _ := enginetest.SelfSigned(t)
+			enginetest.HostFile(t, d.home, "my ca's.crt", 0o644, stranger)
 			for _, target := range []string{"service=" + d.card.Name, d.snippet(t, "uri")} {
 				out, err := d.command("psql", target, "-Atc", "select 1").CombinedOutput()
 				if err == nil || !strings.Contains(string(out), "certificate verify failed") {
@@ -161,22 +162,3 @@ public class Connect {
     }
 }
 `
-
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("needs %s", program)
-	}
-}
-
-// pythonWith finds an interpreter that has the modules: the one that MYDB_TEST_PYTHON names, the path's, or the system's.
-func pythonWith(t *testing.T, modules ...string) string {
-	t.Helper()
-	for _, python := range []string{os.Getenv("MYDB_TEST_PYTHON"), "python3", "/usr/bin/python3"} {
-		if python != "" && exec.Command(python, "-c", "import "+strings.Join(modules, ", ")).Run() == nil {
-			return python
-		}
-	}
-	t.Skipf("needs Python with %s (MYDB_TEST_PYTHON names the interpreter)", strings.Join(modules, ", "))
-	return ""
-}

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 )
 
 func TestDataOutlivesContainers(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		do(t, b.login(tenant.Username, tenant.Password, tenant.Database), "create table kept as select 'still here' as word")
 		kept := func(after string) {
@@ -22,20 +23,20 @@ func TestDataOutlivesContainers(t *testing.T) {
 			}
 		}
 		began := time.Now()
-		docker(t, "stop", "--time", "90", b.name)
+		enginetest.Docker(t, "stop", "--time", "90", b.Name)
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("stopping took %s: the server did not hear the signal", took)
 		}
-		if !strings.Contains(b.logs(), "database system is shut down") {
-			t.Errorf("no clean shutdown:\n%s", b.logs())
+		if !strings.Contains(b.Logs(), "database system is shut down") {
+			t.Errorf("no clean shutdown:\n%s", b.Logs())
 		}
-		docker(t, "start", b.name)
-		b.waitForServer()
+		enginetest.Docker(t, "start", b.Name)
+		b.Await()
 		kept("a restart")
 
-		b.remove() // kills the server
-		b.expireInit()
-		b.start()
+		b.Remove() // kills the server
+		b.ExpireInit()
+		b.Start()
 		kept("a crash, in a new container, long after creation")
 	})
 }
@@ -44,15 +45,15 @@ func TestDataOutlivesContainers(t *testing.T) {
 func TestEmptyVolumeIsRefusedLater(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.expireInit()
-		b.run()
-		if code := b.wait(); code != 78 {
+		b.ExpireInit()
+		b.Run()
+		if code := b.Wait(); code != 78 {
 			t.Errorf("exit code %d, want 78", code)
 		}
-		if !strings.Contains(b.logs(), "refusing to initialise: data directory is empty") {
-			t.Errorf("log: %s", b.logs())
+		if !strings.Contains(b.Logs(), "refusing to initialise: data directory is empty") {
+			t.Errorf("log: %s", b.Logs())
 		}
-		if left := b.onVolume("find /data -mindepth 1"); left != "" {
+		if left := b.OnVolume("find /data -mindepth 1"); left != "" {
 			t.Errorf("the volume holds %s", left)
 		}
 	})
@@ -66,13 +67,13 @@ func TestInterruptedInitialisation(t *testing.T) {
 		} {
 			t.Run(moment, func(t *testing.T) {
 				b := newBox(t, image)
-				b.run()
+				b.Run()
 				b.waitForLog(moment)
-				b.remove()
-				t.Logf("left behind: %s", strings.Join(strings.Fields(b.onVolume("cd /data; ls -d PG_VERSION "+postgres.MarkerFile+" 2>/dev/null; true")), ", "))
-				b.start()
+				b.Remove()
+				t.Logf("left behind: %s", strings.Join(strings.Fields(b.OnVolume("cd /data; ls -d PG_VERSION "+postgres.MarkerFile+" 2>/dev/null; true")), ", "))
+				b.Start()
 				b.provisioned("ada")
-				if _, err := b.connect(postgres.ProbeUser, b.secrets.Probe, "postgres"); err != nil {
+				if _, err := b.connect(postgres.ProbeUser, b.Secrets.Probe, "postgres"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -85,31 +86,31 @@ func TestInterruptedInitialisation(t *testing.T) {
 func TestHalfInitialisedDirectory(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		whole := b.recipe.Configs[1].Content
-		b.recipe.Configs[1].Content = []byte("echo hanging; mkfifo /tmp/never; cat /tmp/never\n")
-		b.run()
+		whole := b.Recipe.Configs[1].Content
+		b.Recipe.Configs[1].Content = []byte("echo hanging; mkfifo /tmp/never; cat /tmp/never\n")
+		b.Run()
 		b.waitForLog("hanging")
-		b.remove()
-		b.recipe.Configs[1].Content = whole
-		before := b.onVolume("cd /data && find . -type f | sort | xargs md5sum")
+		b.Remove()
+		b.Recipe.Configs[1].Content = whole
+		before := b.OnVolume("cd /data && find . -type f | sort | xargs md5sum")
 		if !strings.Contains(before, "PG_VERSION") || strings.Contains(before, postgres.MarkerFile) {
 			t.Fatalf("not half-initialised: %s", before)
 		}
-		inTime := b.recipe.Env
+		inTime := b.Recipe.Env
 
-		b.recipe.Env = append([]string(nil), inTime...)
-		b.expireInit()
-		b.run()
-		if code := b.wait(); code != 78 || !strings.Contains(b.logs(), "half-initialised") {
-			t.Errorf("after the deadline: exit code %d, log: %s", code, b.logs())
+		b.Recipe.Env = append([]string(nil), inTime...)
+		b.ExpireInit()
+		b.Run()
+		if code := b.Wait(); code != 78 || !strings.Contains(b.Logs(), "half-initialised") {
+			t.Errorf("after the deadline: exit code %d, log: %s", code, b.Logs())
 		}
-		b.remove()
-		if after := b.onVolume("cd /data && find . -type f | sort | xargs md5sum"); after != before {
+		b.Remove()
+		if after := b.OnVolume("cd /data && find . -type f | sort | xargs md5sum"); after != before {
 			t.Error("files have changed after the deadline")
 		}
 
-		b.recipe.Env = inTime
-		b.start()
+		b.Recipe.Env = inTime
+		b.Start()
 		b.provisioned("ada")
 	})
 }
@@ -118,15 +119,15 @@ func TestHalfInitialisedDirectory(t *testing.T) {
 // it can be tried on any.
 func TestDataDirectoryBelowTheVolume(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
-		b := newBoxAs(t, image, "18")
-		b.start()
+		b := &box{enginetest.NewBoxAs(t, postgres.Engine{}, image, "18"), t}
+		b.Start()
 		tenant := b.provisioned("ada")
-		if got := b.onVolume("cat /data/18/docker/PG_VERSION"); !strings.HasSuffix(image, strings.TrimSpace(got)) {
+		if got := b.OnVolume("cat /data/18/docker/PG_VERSION"); !strings.HasSuffix(image, strings.TrimSpace(got)) {
 			t.Errorf("PG_VERSION on the volume is %q", got)
 		}
-		b.remove()
-		b.expireInit()
-		b.start()
+		b.Remove()
+		b.ExpireInit()
+		b.Start()
 		b.prove(tenant)
 	})
 }
@@ -135,12 +136,12 @@ func TestDataDirectoryBelowTheVolume(t *testing.T) {
 func TestMarkerWithoutServerIsRefused(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.onVolume("echo data >/data/precious; touch /data/" + postgres.MarkerFile)
-		b.run()
-		if code := b.wait(); code != 78 || !strings.Contains(b.logs(), "files are missing") {
-			t.Errorf("exit code %d, log: %s", code, b.logs())
+		b.OnVolume("echo data >/data/precious; touch /data/" + postgres.MarkerFile)
+		b.Run()
+		if code := b.Wait(); code != 78 || !strings.Contains(b.Logs(), "files are missing") {
+			t.Errorf("exit code %d, log: %s", code, b.Logs())
 		}
-		if got := b.onVolume("cat /data/precious"); got != "data\n" {
+		if got := b.OnVolume("cat /data/precious"); got != "data\n" {
 			t.Errorf("the file now holds %q", got)
 		}
 	})
@@ -149,26 +150,26 @@ func TestMarkerWithoutServerIsRefused(t *testing.T) {
 func TestHealthCheck(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		check := func() string {
-			return docker(t, "exec", b.name, "/bin/sh", "-c", "("+b.recipe.Health.Test[1]+") && echo alive || echo dead")
+			return enginetest.Docker(t, "exec", b.Name, "/bin/sh", "-c", "("+b.Recipe.Health.Test[1]+") && echo alive || echo dead")
 		}
 		if got := check(); got != "alive\n" {
 			t.Errorf("an answering server is %s", got)
 		}
-		b.remove()
+		b.Remove()
 
 		// A server that waits for a log to replay rejects connections.
-		b.onVolume("cd /data && touch recovery.signal && echo \"restore_command = 'mkfifo /tmp/never; cat /tmp/never'\" >>postgresql.auto.conf")
-		b.run()
+		b.OnVolume("cd /data && touch recovery.signal && echo \"restore_command = 'mkfifo /tmp/never; cat /tmp/never'\" >>postgresql.auto.conf")
+		b.Run()
 		b.waitForLog("database system was interrupted")
 		if got := check(); got != "alive\n" {
 			t.Errorf("a recovering server is %s", got)
 		}
-		b.remove()
+		b.Remove()
 
-		b.recipe.Args = []string{"postgres", "-c", "port=5433"} // nobody at the port
-		b.run()
+		b.Recipe.Args = []string{"postgres", "-c", "port=5433"} // nobody at the port
+		b.Run()
 		b.waitForLog("port 5433")
 		if got := check(); got != "dead\n" {
 			t.Errorf("a server that does not listen is %s", got)
@@ -180,7 +181,7 @@ func TestHealthCheck(t *testing.T) {
 func TestParallelQueryHasRoom(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		conn := b.login(tenant.Username, tenant.Password, tenant.Database)
 		do(t, conn,

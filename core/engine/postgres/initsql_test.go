@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 )
 
 func TestInitScript(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		provision := func(ctx context.Context, sql string) error {
 			again := tenant
 			again.InitSQL = sql
-			return postgres.Engine{}.Provision(ctx, b.server, b.secrets.Admin, again)
+			return postgres.Engine{}.Provision(ctx, b.Server, b.Secrets.Admin, again)
 		}
 		for _, c := range []struct {
 			name, sql string
@@ -71,9 +72,9 @@ func TestInitScript(t *testing.T) {
 func TestExtensions(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		offer, _ := engine.BuiltIn().Offer("postgres")
-		tenant := b.tenant("ada")
+		tenant := enginetest.Tenant("ada")
 		tenant.Extensions = offer.Extensions
 		tenant.InitSQL = "select gen_random_uuid(), similarity('yeast', 'yeats'), count(*) from pg_stat_statements; create table t (h hstore)"
 		b.provision(tenant)
@@ -81,7 +82,7 @@ func TestExtensions(t *testing.T) {
 		b.provision(tenant) // finds them all
 
 		tenant.Extensions = []string{"pg_trgm", "no_such_thing"}
-		err := postgres.Engine{}.Provision(t.Context(), b.server, b.secrets.Admin, tenant)
+		err := postgres.Engine{}.Provision(t.Context(), b.Server, b.Secrets.Admin, tenant)
 		wantRefusal(t, err, "no_such_thing", "not available")
 	})
 }

@@ -13,14 +13,14 @@ import (
 func TestLoad(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		e, tenant := postgres.Engine{}, engine.Tenant{Username: "ada", Password: "a password of ada", Database: "genomes"}
 		load := func(sql string) ([]string, error) {
 			t.Helper()
-			if err := errors.Join(e.Clear(t.Context(), b.server, b.secrets), e.Provision(t.Context(), b.server, b.secrets.Admin, tenant)); err != nil {
+			if err := errors.Join(e.Clear(t.Context(), b.Server, b.Secrets), e.Provision(t.Context(), b.Server, b.Secrets.Admin, tenant)); err != nil {
 				t.Fatal(err)
 			}
-			into := engine.Target{Server: b.server, Secrets: b.secrets, Tenant: tenant, Extensions: []string{"hstore", "pg_trgm"}}
+			into := engine.Target{Server: b.Server, Secrets: b.Secrets, Tenant: tenant, Extensions: []string{"hstore", "pg_trgm"}}
 			brought, err := e.Load(t.Context(), engine.FormatSQL, strings.NewReader(sql), into, nil)
 			return brought.LeftOut, err
 		}

@@ -33,7 +33,7 @@ func counted(t *testing.T, r engine.Report, database string) map[string]int64 {
 func TestReport(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		owner := b.login(tenant.Username, tenant.Password, tenant.Database)
 		do(t, owner,
@@ -65,7 +65,7 @@ func TestReport(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		began := time.Now()
-		r, err := postgres.Engine{}.Report(ctx, b.server, b.secrets, nameless)
+		r, err := postgres.Engine{}.Report(ctx, b.Server, b.Secrets, nameless)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 			t.Error("a report with a locked table says that it is complete")
 		}
 		do(t, locker, "rollback")
-		if r, err = (postgres.Engine{}).Report(ctx, b.server, b.secrets, nameless); err != nil || !r.Complete || counted(t, r, tenant.Database)["public.held"] != 1 {
+		if r, err = (postgres.Engine{}).Report(ctx, b.Server, b.Secrets, nameless); err != nil || !r.Complete || counted(t, r, tenant.Database)["public.held"] != 1 {
 			t.Errorf("after the lock: complete %v, %v", r.Complete, err)
 		}
 		for _, a := range r.Accounts {
@@ -95,7 +95,7 @@ func TestReport(t *testing.T) {
 			do(t, owner, "insert into plain select generate_series(1, 3000000)")
 			soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			r, err := postgres.Engine{}.Report(soon, b.server, b.secrets, nameless)
+			r, err := postgres.Engine{}.Report(soon, b.Server, b.Secrets, nameless)
 			if err != nil || r.Complete {
 				t.Errorf("complete %v, %v", r.Complete, err)
 			}
@@ -106,10 +106,10 @@ func TestReport(t *testing.T) {
 func TestSample(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		sample := func() engine.Sample {
-			s, err := postgres.Engine{}.Sample(t.Context(), b.server, b.secrets.Admin)
+			s, err := postgres.Engine{}.Sample(t.Context(), b.Server, b.Secrets.Admin)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestSample(t *testing.T) {
 		conn := b.login(tenant.Username, tenant.Password, tenant.Database)
 		ended := make(chan error, 1)
 		go func() { _, err := conn.Exec(t.Context(), "select pg_sleep(60)"); ended <- err }()
-		b.eventually("the query shows", func() error {
+		b.Eventually("the query shows", func() error {
 			if s = sample(); s.Connections != 1 || s.LongestQuery < 100*time.Millisecond || s.LastLogin == nil {
 				return fmt.Errorf("%+v", s)
 			}

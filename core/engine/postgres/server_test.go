@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 )
 
@@ -23,9 +24,9 @@ func (b *box) connect(user, password, database string, edit ...func(*pgx.ConnCon
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	cfg.Host, cfg.Port = b.server.Host, uint16(b.server.Port)
+	cfg.Host, cfg.Port = b.Server.Host, uint16(b.Server.Port)
 	cfg.User, cfg.Password, cfg.Database = user, password, database
-	cfg.TLSConfig = &tls.Config{RootCAs: b.server.CA, ServerName: b.server.Host}
+	cfg.TLSConfig = &tls.Config{RootCAs: b.Server.CA, ServerName: b.Server.Host}
 	for _, e := range edit {
 		e(cfg)
 	}
@@ -41,14 +42,14 @@ func (b *box) login(user, password, database string) *pgx.Conn {
 	b.t.Helper()
 	conn, err := b.connect(user, password, database)
 	if err != nil {
-		b.t.Fatalf("%v\n%s", err, b.logs())
+		b.t.Fatalf("%v\n%s", err, b.Logs())
 	}
 	return conn
 }
 
 func (b *box) admin(database string) *pgx.Conn {
 	b.t.Helper()
-	return b.login(postgres.AdminUser, b.secrets.Admin, database)
+	return b.login(postgres.AdminUser, b.Secrets.Admin, database)
 }
 
 // one runs a query that gives one text.
@@ -83,9 +84,9 @@ func TestFromNothingToUse(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
 		began := time.Now()
-		b.start()
+		b.Start()
 		answered := time.Since(began)
-		tenant := b.tenant("ada")
+		tenant := enginetest.Tenant("ada")
 		b.provision(tenant)
 		b.prove(tenant)
 		t.Logf("first login after %.2f s, the scientist's row read back after %.2f s", answered.Seconds(), time.Since(began).Seconds())
@@ -116,65 +117,65 @@ func TestFromNothingToUse(t *testing.T) {
 func TestWhoMayComeIn(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		e := postgres.Engine{}
 
 		t.Run("a server that another authority vouches for is not talked to", func(t *testing.T) {
-			s := b.server
-			_, _, s.CA = selfSigned(t)
+			s := b.Server
+			_, _, s.CA = enginetest.SelfSigned(t)
 			var unknown x509.UnknownAuthorityError
-			if err := e.Ping(t.Context(), s, b.secrets.Admin); !errors.As(err, &unknown) {
+			if err := e.Ping(t.Context(), s, b.Secrets.Admin); !errors.As(err, &unknown) {
 				t.Errorf("got %v", err)
 			}
 		})
 		t.Run("nor one whose certificate is for another host", func(t *testing.T) {
-			s := b.server
+			s := b.Server
 			s.Host = "localhost"
 			var name x509.HostnameError
-			if err := e.Ping(t.Context(), s, b.secrets.Admin); !errors.As(err, &name) {
+			if err := e.Ping(t.Context(), s, b.Secrets.Admin); !errors.As(err, &name) {
 				t.Errorf("got %v", err)
 			}
 		})
 		t.Run("wrong passwords", func(t *testing.T) {
-			wantCode(t, e.Ping(t.Context(), b.server, "not the password"), "28P01")
+			wantCode(t, e.Ping(t.Context(), b.Server, "not the password"), "28P01")
 			wrong := tenant
 			wrong.Password = "not the password"
-			wantCode(t, e.Prove(t.Context(), b.server, wrong), "28P01")
+			wantCode(t, e.Prove(t.Context(), b.Server, wrong), "28P01")
 		})
 		t.Run("the environment of this process does not matter", func(t *testing.T) {
 			t.Setenv("PGHOST", "nowhere.invalid")
 			t.Setenv("PGOPTIONS", "-c search_path=nowhere")
 			t.Setenv("PGSSLMODE", "disable")
 			t.Setenv("PGTARGETSESSIONATTRS", "standby")
-			if err := e.Prove(t.Context(), b.server, tenant); err != nil {
+			if err := e.Prove(t.Context(), b.Server, tenant); err != nil {
 				t.Error(err)
 			}
 		})
 		t.Run("replication is for its own account, over TLS", func(t *testing.T) {
 			replication := func(c *pgx.ConnConfig) { c.RuntimeParams["replication"] = "true" }
 			plain := func(c *pgx.ConnConfig) { c.TLSConfig = nil }
-			conn, err := b.connect(postgres.ReplicationUser, b.secrets.Replication, "", replication)
+			conn, err := b.connect(postgres.ReplicationUser, b.Secrets.Replication, "", replication)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := conn.PgConn().Exec(t.Context(), "IDENTIFY_SYSTEM").ReadAll(); err != nil {
 				t.Error(err)
 			}
-			_, err = b.connect(postgres.ReplicationUser, b.secrets.Replication, "", replication, plain)
+			_, err = b.connect(postgres.ReplicationUser, b.Secrets.Replication, "", replication, plain)
 			wantCode(t, err, "28000")
-			_, err = b.connect(postgres.ProbeUser, b.secrets.Probe, "", replication)
+			_, err = b.connect(postgres.ProbeUser, b.Secrets.Probe, "", replication)
 			wantCode(t, err, "28000")
 			_, err = b.connect(tenant.Username, tenant.Password, "", replication)
 			wantCode(t, err, "28000")
 		})
 		t.Run("others stay out of the database", func(t *testing.T) {
-			_, err := b.connect(postgres.ReplicationUser, b.secrets.Replication, tenant.Database)
+			_, err := b.connect(postgres.ReplicationUser, b.Secrets.Replication, tenant.Database)
 			wantCode(t, err, "42501")
 		})
 		t.Run("the probe has the scientist's rights", func(t *testing.T) {
-			probe := engine.Tenant{Username: postgres.ProbeUser, Password: b.secrets.Probe, Database: tenant.Database}
-			if err := e.Prove(t.Context(), b.server, probe); err != nil {
+			probe := engine.Tenant{Username: postgres.ProbeUser, Password: b.Secrets.Probe, Database: tenant.Database}
+			if err := e.Prove(t.Context(), b.Server, probe); err != nil {
 				t.Error(err)
 			}
 		})
@@ -184,7 +185,7 @@ func TestWhoMayComeIn(t *testing.T) {
 func TestWhatTheScientistMayDo(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
+		b.Start()
 		tenant := b.provisioned("ada")
 		conn := b.login(tenant.Username, tenant.Password, tenant.Database)
 		do(t, conn,
@@ -215,11 +216,11 @@ func TestWhatTheScientistMayDo(t *testing.T) {
 
 		do(t, visit, "drop database another")
 		do(t, conn, "drop schema public cascade")
-		wantRefusal(t, postgres.Engine{}.Prove(t.Context(), b.server, tenant), "CREATE SCHEMA public")
+		wantRefusal(t, postgres.Engine{}.Prove(t.Context(), b.Server, tenant), "CREATE SCHEMA public")
 		b.provision(tenant)
 		_ = conn.Close(t.Context())
 		do(t, visit, "drop database "+tenant.Database)
-		wantRefusal(t, postgres.Engine{}.Prove(t.Context(), b.server, tenant), "dropped")
+		wantRefusal(t, postgres.Engine{}.Prove(t.Context(), b.Server, tenant), "dropped")
 		do(t, visit, "create database "+tenant.Database)
 	})
 }
@@ -242,8 +243,8 @@ func wantRefusal(t *testing.T, err error, words ...string) {
 func TestPasswordsOfAllKinds(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.start()
-		tenant := b.tenant("ada")
+		b.Start()
+		tenant := enginetest.Tenant("ada")
 		for _, password := range []string{
 			`it's "quoted" \ and $100%`, `'); drop role ada; --`, `  blanks around  `, "пароль-длинный-ñ", "日本語のとても長いパスワード",
 			"كلمة مرور طويلة 123", "emoji 🙂🦖 password", "SCRAM-SHA-256$4096:", strings.Repeat("ß", 128), `:colon\:backslash\\`,
@@ -259,21 +260,21 @@ func TestPasswordsOfAllKinds(t *testing.T) {
 func TestNoPasswordInTheLog(t *testing.T) {
 	eachImage(t, func(t *testing.T, image string) {
 		b := newBox(t, image)
-		b.recipe.Args = append(b.recipe.Args, "-c", "log_statement=all", "-c", "log_min_duration_statement=0", "-c", "log_connections=on")
-		b.start()
-		tenant := b.tenant("ada")
+		b.Recipe.Args = append(b.Recipe.Args, "-c", "log_statement=all", "-c", "log_min_duration_statement=0", "-c", "log_connections=on")
+		b.Start()
+		tenant := enginetest.Tenant("ada")
 		tenant.InitSQL = "create table from_the_init_script (i int)"
 		b.provision(tenant)
 		b.prove(tenant)
 		b.waitForLog("from_the_init_script") // statements are logged indeed
-		log := b.logs()
-		for _, secret := range []string{b.secrets.Admin, b.secrets.Probe, b.secrets.Replication, tenant.Password, "SCRAM-SHA-256$"} {
+		log := b.Logs()
+		for _, secret := range []string{b.Secrets.Admin, b.Secrets.Probe, b.Secrets.Replication, tenant.Password, "SCRAM-SHA-256$"} {
 			if strings.Contains(log, secret) {
 				t.Errorf("the log holds a secret: %s", secret)
 			}
 		}
-		inspect := docker(t, "inspect", b.name)
-		for _, secret := range []string{b.secrets.Admin, b.secrets.Probe, b.secrets.Replication} {
+		inspect := enginetest.Docker(t, "inspect", b.Name)
+		for _, secret := range []string{b.Secrets.Admin, b.Secrets.Probe, b.Secrets.Replication} {
 			if strings.Contains(inspect, secret) {
 				t.Errorf("the container's description holds a secret: %s", secret)
 			}

@@ -1,11 +1,11 @@
 package postgres
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/engine/enginetest"
 )
 
 var (
@@ -27,7 +27,7 @@ func TestSnippetsGolden(t *testing.T) {
 			b.WriteString("### " + s.Title + " [" + s.Tool + ", " + s.Language + "]\n" + s.Text + "\n\n")
 		}
 		b.WriteString("### service entry\n" + ServiceEntry(card) + "\n### passfile line\n" + PassfileLine(card, `p:w\d`))
-		golden(t, filepath.Join("testdata", "snippets-"+name+".txt"), b.String())
+		enginetest.Golden(t, "snippets-"+name+".txt", b.String())
 	}
 }
 
