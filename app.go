@@ -139,6 +139,9 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.Service.PreparePorts(ctx); err != nil {
 		return err
 	}
+	if _, err := a.Service.ApplyRoles(ctx); err != nil {
+		return err
+	}
 	a.failed = make(chan error, 1)
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.listen = cancel

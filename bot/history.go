@@ -33,7 +33,7 @@ func (c conversation) history(ctx context.Context) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		filter = core.RunFilter{Database: i.ID, All: c.Actor.IsAdmin()}
+		filter = core.RunFilter{Database: i.ID, All: c.Actor.SeesOthers()}
 		of, page = i.Name, "/history?database="+i.ID
 	}
 	runs, next, err := c.service.Runs(ctx, c.Actor, filter, core.Page{Limit: historyLimit})

@@ -219,6 +219,10 @@ func renderActor(a core.Actor) string {
 		return out + ", an administrator."
 	case a.Admin:
 		return out + fmt.Sprintf(", an administrator; the token you use may only %s.", a.Scope)
+	case a.Role() == core.RoleAuditor:
+		return out + ", an auditor: you read what is known of every database, and change nothing."
+	case a.Role() == core.RoleLead:
+		return out + fmt.Sprintf(", who leads %s: you see the databases of its members with: list all", strings.Join(a.Leads, ", "))
 	case a.Scope == core.ScopeRead:
 		return out + ". The token you use may only read."
 	}

@@ -75,13 +75,17 @@ func asSeen(ctx context.Context, db DB, actor Actor, list []Instance) error {
 	return nil
 }
 
-// Accesses lists the further accounts on an instance, for its owner and administrators. Errors: CodeNotFound, CodeForbidden.
+// Accesses lists the further accounts on an instance, for its owner, for administrators, and for auditors and leads who see it. Errors: CodeNotFound, CodeForbidden.
 func (s *Service) Accesses(ctx context.Context, actor Actor, name string) ([]Access, error) {
 	i, err := s.Instance(ctx, actor, name)
 	if err != nil {
 		return nil, err
 	}
-	if i.OwnerID != actor.ID && !actor.IsAdmin() {
+	may, err := s.Overlooks(ctx, actor, i)
+	if err != nil {
+		return nil, err
+	}
+	if !may {
 		return nil, Errorf(CodeForbidden, "Only %s, who owns %s, and administrators may see whom it is shared with.", i.Owner, i.Name)
 	}
 	return accesses(ctx, s.db, i.ID)

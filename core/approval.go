@@ -42,14 +42,14 @@ const selectApproval = `select a.id, a.action, a.about, a.instance_id, i.name as
 	from approvals a join instances i on i.id = a.instance_id join people o on o.id = i.owner_id
 	join people r on r.id = a.requested_by left join people d on d.id = a.decided_by `
 
-// Approvals lists what waits for a decision or was decided, newest first: everything for administrators, for others what they asked
-// for and what is about their own databases. pending leaves out what was decided.
+// Approvals lists what waits for a decision or was decided, newest first: everything for administrators and auditors, for others what they
+// asked for and what is about their own databases, or those of members of the groups that they lead. pending leaves out what was decided.
 func (s *Service) Approvals(ctx context.Context, actor Actor, pending bool) ([]Approval, error) {
 	if err := actor.needs(ScopeRead); err != nil {
 		return nil, err
 	}
-	list, err := many[Approval](ctx, s.db, selectApproval+`where ($1 or a.requested_by = $2 or i.owner_id = $2)
-		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`, s.decides(actor), actor.ID, pending)
+	list, err := many[Approval](ctx, s.db, selectApproval+`where ($1 or a.requested_by = $2 or i.owner_id = $2 or `+ledBy("$4")+`)
+		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`, s.decides(actor) || actor.Oversees(), actor.ID, pending, actor.Leads)
 	if err != nil {
 		return nil, fmt.Errorf("list approvals: %w", err)
 	}

@@ -77,11 +77,11 @@ type AuditFilter struct {
 	Span
 }
 
-// AuditTrail lists the audit trail, newest first, for administrators. next is the cursor of the next page, or empty.
+// AuditTrail lists the audit trail, newest first, for administrators and auditors. next is the cursor of the next page, or empty.
 // Errors: CodeForbidden, CodeInvalid.
 func (s *Service) AuditTrail(ctx context.Context, actor Actor, f AuditFilter, page Page) (list []AuditEntry, next string, err error) {
-	if !actor.IsAdmin() {
-		return nil, "", Errorf(CodeForbidden, "Only administrators may read the audit trail.")
+	if !actor.Oversees() {
+		return nil, "", Errorf(CodeForbidden, "Only administrators and auditors may read the audit trail.")
 	}
 	if err := oneOf("outcome", string(f.Outcome), Outcomes()); err != nil {
 		return nil, "", err

@@ -32,10 +32,10 @@ type CatalogueBackup struct {
 const selectCatalogueBackup = `select id, state, created_at, finished_at, extract(epoch from finished_at - created_at)::float8 as seconds, schema, rows, size, sha256,
 	location, error from catalogue_backups `
 
-// CatalogueBackups lists the backups of MyDB's own database, newest first, for administrators. next is the cursor of the next page, or
+// CatalogueBackups lists the backups of MyDB's own database, newest first, for administrators and auditors. next is the cursor of the next page, or
 // empty. Errors: CodeForbidden.
 func (s *Service) CatalogueBackups(ctx context.Context, actor Actor, page Page) (list []CatalogueBackup, next string, err error) {
-	if !actor.IsAdmin() {
+	if !actor.Oversees() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators see the backups of MyDB's own database.")
 	}
 	list, err = many[CatalogueBackup](ctx, s.db, selectCatalogueBackup+"where $1 = '' or id < $1 order by id desc limit $2", page.Cursor, page.limit()+1)

@@ -92,7 +92,7 @@ func (d Decide) lock(ctx context.Context, s *Service, tx pgx.Tx, actor Actor) (a
 		return approvalRow{}, fmt.Errorf("lock the approval: %w", err)
 	}
 	a, err := one[approvalRow](ctx, tx, strings.Replace(selectApproval, "from approvals a", ", r.id as requester_id, r.disabled_at is not null as requester_gone, i.phi, a.door, a.args, a.basis from approvals a", 1)+
-		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3)", d.ID, s.decides(actor), actor.ID)
+		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3 or "+ledBy("$4")+")", d.ID, s.decides(actor), actor.ID, actor.Leads)
 	if notFound(err) {
 		return a, Errorf(CodeNotFound, "There is no approval %q. The list of approvals shows those that wait.", clip(d.ID))
 	}

@@ -38,10 +38,10 @@ type Finding struct {
 const selectFinding = `select f.id, f.kind, f.instance_id, coalesce(i.name, '') as database, f.subject, f.message, f.severity, f.action, f.first_at,
 	f.last_at, f.resolved_at from findings f left join instances i on i.id = f.instance_id `
 
-// Findings lists what is wrong now, or with all also what was, newest first, for administrators. next is the cursor of the next page,
+// Findings lists what is wrong now, or with all also what was, newest first, for administrators and auditors. next is the cursor of the next page,
 // or empty. Errors: CodeForbidden.
 func (s *Service) Findings(ctx context.Context, actor Actor, all bool, page Page) (list []Finding, next string, err error) {
-	if !actor.IsAdmin() {
+	if !actor.Oversees() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators may read the findings.")
 	}
 	list, err = many[Finding](ctx, s.db, selectFinding+`where ($1 or f.resolved_at is null) and ($2 = '' or f.id < $2) order by f.id desc limit $3`,

@@ -67,6 +67,9 @@ func (s *Service) inspected(ctx context.Context, actor Actor, name string) (Inst
 	if err != nil {
 		return i, err
 	}
+	if actor.onlyAudits() {
+		return i, Errorf(CodeForbidden, "Auditors read what is known of a database: neither its log nor what it holds.")
+	}
 	if i.OwnerID != actor.ID && !actor.IsAdmin() {
 		return i, Errorf(CodeForbidden, "Only %s, who owns %s, and administrators may see this.", i.Owner, i.Name)
 	}

@@ -103,14 +103,14 @@ func (p Page) limit() int {
 	return min(p.Limit, MaxPage)
 }
 
-// Instances lists what the actor may see: their own and what is shared with them, or all for an administrator who asks for all. It is
+// Instances lists what the actor may see: their own and what is shared with them, or what others have, too, for those who see it and ask for all. It is
 // Search without a filter.
 func (s *Service) Instances(ctx context.Context, actor Actor, all bool, page Page) (list []Instance, next string, err error) {
 	return s.Search(ctx, actor, Filter{All: all}, page)
 }
 
 // Instance finds one by name or id. A name means the live instance of that name, or else the actor's latest that ended. Owners see
-// theirs, administrators all, and others what is shared with them. Errors: CodeNotFound, also for what is not the actor's to see.
+// theirs, administrators and auditors all, leads what members of their groups own, and others what is shared with them. Errors: CodeNotFound, also for what is not the actor's to see.
 func (s *Service) Instance(ctx context.Context, actor Actor, name string) (Instance, error) {
 	return s.seenInstance(ctx, s.db, actor, name)
 }
@@ -147,8 +147,9 @@ func (s *Service) findInstance(ctx context.Context, db DB, actor Actor, name str
 	if err := actor.needs(ScopeRead); err != nil {
 		return Instance{}, err
 	}
-	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3 and (not i.phi or $4) or `+sharedWith+`) and i.owner_id <> '`+systemPerson+`'
-		order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, actor.IsAdmin(), s.seesPHI(actor))
+	see := s.sight(actor)
+	i, err := one[Instance](ctx, db, selectInstance+`where (i.name = $1 or i.id = $1) and (i.owner_id = $2 or $3 and (not i.phi or $4) or `+ledBy("$5")+` or `+sharedWith+`)
+		and i.owner_id <> '`+systemPerson+`' order by i.ended_at is null desc, i.id desc limit 1`, name, actor.ID, see.all, see.phi, see.led)
 	if notFound(err) {
 		return i, Errorf(CodeNotFound, "You have no database %q. The list shows those you have.", clip(name))
 	}

@@ -67,7 +67,9 @@ func (s *Service) findOperation(ctx context.Context, db DB, actor Actor, id stri
 	if err := actor.needs(ScopeRead); err != nil {
 		return Operation{}, err
 	}
-	row, err := one[operationRow](ctx, db, selectOperation+"where o.id = $1 and (i.owner_id = $2 or o.requested_by = $2 or $3 and (not i.phi or $4))", id, actor.ID, actor.IsAdmin(), s.seesPHI(actor))
+	see := s.sight(actor)
+	row, err := one[operationRow](ctx, db, selectOperation+"where o.id = $1 and (i.owner_id = $2 or o.requested_by = $2 or $3 and (not i.phi or $4) or "+ledBy("$5")+")",
+		id, actor.ID, see.all, see.phi, see.led)
 	if notFound(err) {
 		return Operation{}, Errorf(CodeNotFound, "You have no operation %q.", clip(id))
 	}

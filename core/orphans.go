@@ -82,10 +82,10 @@ func (s *Service) storeLook(ctx context.Context) (*StoreLook, error) {
 	return &look, nil
 }
 
-// Orphans lists what was found in the store by the newest look, the largest first, for administrators. look is nil before the first one.
+// Orphans lists what was found in the store by the newest look, the largest first, for administrators and auditors. look is nil before the first one.
 // next is the cursor of the next page, or empty. Errors: CodeForbidden.
 func (s *Service) Orphans(ctx context.Context, actor Actor, page Page) (list []Orphan, look *StoreLook, next string, err error) {
-	if !actor.IsAdmin() {
+	if !actor.Oversees() {
 		return nil, nil, "", Errorf(CodeForbidden, "Only administrators may see what is in the store.")
 	}
 	if look, err = s.storeLook(ctx); err != nil {

@@ -16,11 +16,13 @@ type Person struct {
 	Email      *string    `json:"email"`
 	Name       string     `json:"name"`
 	Admin      bool       `json:"admin"`
+	Auditor    bool       `json:"auditor,omitempty"`
+	Leads      []string   `json:"leads,omitempty"` // groups of whose members they see the databases
 	DisabledAt *time.Time `json:"disabled_at,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
 }
 
-const personColumns = "id, login, email, name, admin, disabled_at, created_at"
+const personColumns = "id, login, email, name, admin, auditor, leads, disabled_at, created_at"
 
 // Scope says what a token may be used for. A person who is logged in has every scope.
 type Scope string
@@ -46,7 +48,16 @@ func (a Actor) may(scope Scope) bool { return scopeRank[a.Scope] >= scopeRank[sc
 // IsAdmin reports whether the actor acts as an administrator: the person is one, and the token allows it.
 func (a Actor) IsAdmin() bool { return a.Admin && a.may(ScopeAdmin) }
 
+// needs refuses what the scope does not cover, and all changes to those who only audit.
 func (a Actor) needs(scope Scope) error {
+	if err := a.covers(scope); err != nil || scope == ScopeRead || !a.onlyAudits() {
+		return err
+	}
+	return Errorf(CodeForbidden, "You are an auditor here: you read what is known of every database, and change nothing. Somebody else has to do this.")
+}
+
+// covers is needs for what also auditors do, which is about nobody but themselves.
+func (a Actor) covers(scope Scope) error {
 	if a.ID == "" {
 		return Errorf(CodeUnauthenticated, "Log in first.")
 	}
@@ -82,12 +93,14 @@ type Account struct {
 // that another person has already is left out: it stands for one person.
 func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
 	p, err := one[Person](ctx, s.db, `
-		insert into people (id, login, email, name, admin, password_hash, groups)
+		insert into people (id, login, email, name, admin, password_hash, groups, auditor, leads)
 		select $1, lower($2), case when not exists (select from people o where o.email = lower($3) and o.login <> lower($2)) then lower(nullif($3, '')) end,
-			$4, $5, nullif($6, ''), coalesce($7::text[], '{}')
+			$4, $5, nullif($6, ''), coalesce($7::text[], '{}'), $8, $9
 		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin, groups = excluded.groups,
+			auditor = excluded.auditor, leads = excluded.leads,
 			password_hash = coalesce(excluded.password_hash, people.password_hash)
-		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups)
+		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups,
+		s.policy.Roles.Audits(a.Groups), s.policy.Roles.Led(a.Groups))
 	if err != nil {
 		return p, fmt.Errorf("save person %s: %w", a.Login, err)
 	}

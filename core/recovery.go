@@ -61,9 +61,9 @@ func refuseStill(ctx context.Context, db DB) error {
 	return err
 }
 
-// Recoveries lists all recoveries, newest first, for administrators. Errors: CodeForbidden.
+// Recoveries lists all recoveries, newest first, for administrators and auditors. Errors: CodeForbidden.
 func (s *Service) Recoveries(ctx context.Context, actor Actor) ([]Recovery, error) {
-	if !actor.IsAdmin() {
+	if !actor.Oversees() {
 		return nil, Errorf(CodeForbidden, "Only administrators see recoveries.")
 	}
 	list, err := many[Recovery](ctx, s.db, selectRecovery+"order by id desc limit 100")

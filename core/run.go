@@ -59,7 +59,7 @@ const selectRun = `select r.id, r.kind, r.state, r.instance_id, i.name as databa
 
 // RunFilter narrows a history down. The zero value is everything of the actor's own.
 type RunFilter struct {
-	All      bool   // everybody's; administrators only
+	All      bool   // of everything that the actor sees; for administrators, auditors and leads
 	Database string // name or id, of either side of a restore
 	Kind     string
 	State    string
@@ -80,14 +80,15 @@ func (s Span) limits() (since, until *time.Time) {
 	return since, until
 }
 
-// Runs lists what was done with the backups of all instances that the actor owns, or of everybody's for an administrator who asks for all,
+// Runs lists what was done with the backups of all instances that the actor owns, or of what else they see for those who ask for all,
 // newest first, also of instances that are gone. next is the cursor of the next page, or empty. Errors: CodeForbidden, CodeInvalid.
 func (s *Service) Runs(ctx context.Context, actor Actor, f RunFilter, page Page) (list []Run, next string, err error) {
 	if err := actor.needs(ScopeRead); err != nil {
 		return nil, "", err
 	}
-	if f.All && !actor.IsAdmin() {
-		return nil, "", Errorf(CodeForbidden, "Only administrators see everybody's history.")
+	see, err := s.sightOfAll(actor, f.All, "Only administrators see everybody's history.")
+	if err != nil {
+		return nil, "", err
 	}
 	if err := oneOf("kind", f.Kind, runKinds); err != nil {
 		return nil, "", err
@@ -96,10 +97,10 @@ func (s *Service) Runs(ctx context.Context, actor Actor, f RunFilter, page Page)
 		return nil, "", err
 	}
 	since, until := f.limits()
-	list, err = many[Run](ctx, s.db, selectRun+`where (i.owner_id = $1 or $2 and (not i.phi or $3)) and ($4 = '' or $4 in (i.name, i.id, s.name, s.id))
+	list, err = many[Run](ctx, s.db, selectRun+`where (i.owner_id = $1 or $2 and (not i.phi or $3) or `+ledBy("$11")+`) and ($4 = '' or $4 in (i.name, i.id, s.name, s.id))
 		and ($5 = '' or r.kind = $5) and ($6 = '' or r.state = $6) and ($7::timestamptz is null or r.created_at >= $7) and ($8::timestamptz is null or r.created_at < $8)
 		and ($9 = '' or r.id < $9) order by r.id desc limit $10`,
-		actor.ID, f.All, s.seesPHI(actor), f.Database, f.Kind, f.State, since, until, page.Cursor, page.limit()+1)
+		actor.ID, see.all, see.phi, f.Database, f.Kind, f.State, since, until, page.Cursor, page.limit()+1, see.led)
 	if err != nil {
 		return nil, "", fmt.Errorf("list what was done with backups: %w", err)
 	}

@@ -76,7 +76,7 @@ func (s *Service) checkToken(actor Actor, n NewToken) error {
 	if !n.Expires.After(s.now()) || n.Expires.After(s.now().Add(MaxTokenLife)) {
 		return invalid("expires", "A token expires within a year from now.")
 	}
-	return actor.needs(n.Scope)
+	return actor.covers(n.Scope)
 }
 
 // Tokens lists the actor's own live tokens, newest first.
@@ -112,7 +112,7 @@ func (s *Service) Bearer(ctx context.Context, secret string) (Actor, error) {
 	r, err := one[row](ctx, s.db, `with t as (
 			update tokens set last_used_at = now()
 			where hash = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')
-		) select p.id, p.login, p.email, p.name, p.admin, p.disabled_at, p.created_at, t.scope
+		) select `+inTable("p", personColumns)+`, t.scope
 		from tokens t join people p on p.id = t.person_id
 		where t.hash = $1 and t.revoked_at is null and t.expires_at > $2 and p.disabled_at is null`, tokenHash(secret), s.now())
 	if notFound(err) {

@@ -12,6 +12,7 @@ import (
 // Me is the caller.
 type Me struct {
 	core.Person
+	Role   core.Role    `json:"role" enum:"user,lead,auditor,admin" description:"What the caller acts as"`
 	Scope  core.Scope   `json:"scope" enum:"read,operate,admin" description:"What this token may do"`
 	Quotas []core.Quota `json:"quotas" description:"The limits that count for the caller, with what is taken"`
 }
@@ -43,7 +44,7 @@ func (s *Server) apiMe(w http.ResponseWriter, r *http.Request, c call) error {
 	if err != nil {
 		return err
 	}
-	s.writeJSON(w, http.StatusOK, Me{Person: c.Actor.Person, Scope: c.Actor.Scope, Quotas: quotas})
+	s.writeJSON(w, http.StatusOK, Me{Person: c.Actor.Person, Role: c.Actor.Role(), Scope: c.Actor.Scope, Quotas: quotas})
 	return nil
 }
 

@@ -17,6 +17,7 @@ type databaseView struct {
 	Snippets    []engine.Snippet
 	IsOwner     bool
 	IsAdmin     bool
+	Overlooks   bool          // sees its backups: owner, administrator, auditor or lead
 	Sizes       []string      // what it could be resized to
 	Support     []string      // levels of this site
 	Backups     []string      // how often they can be made
@@ -92,7 +93,11 @@ func (s *Server) databaseView(r *http.Request, c call) (v databaseView, err erro
 func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) {
 	v.Title = s.engineTitles()[v.Database.Engine]
 	v.Size, _ = s.service.Catalogue().Size(v.Database.Size)
-	v.IsOwner, v.IsAdmin, v.CAFile = v.Database.OwnerID == c.Actor.ID, c.Actor.IsAdmin(), core.CAFile
+	v.IsOwner = v.Database.OwnerID == c.Actor.ID && c.Actor.Role() != core.RoleAuditor
+	v.IsAdmin, v.CAFile = c.Actor.IsAdmin(), core.CAFile
+	if v.Overlooks, err = s.service.Overlooks(r.Context(), c.Actor, v.Database); err != nil {
+		return err
+	}
 	v.Sizes = s.service.Catalogue().SizeNames()
 	v.Support, v.Backups = s.service.Policy().Support, core.BackupPolicies()
 	if !slices.Contains(v.Backups, v.Database.Backup) {
@@ -107,7 +112,7 @@ func (s *Server) complete(r *http.Request, c call, v *databaseView) (err error) 
 	if v.Alarms, err = s.service.AlarmsOf(r.Context(), v.Database); err != nil {
 		return err
 	}
-	if v.IsOwner || v.IsAdmin {
+	if v.Overlooks {
 		if v.Backed, _, err = s.service.Backups(r.Context(), c.Actor, v.Database.ID, core.Page{Limit: shownBackups}); err != nil {
 			return err
 		}

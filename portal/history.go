@@ -98,9 +98,9 @@ func historyRow(b core.Backup) []string {
 }
 
 type historyView struct {
-	Items   []core.Backup
-	Narrow  narrow
-	IsAdmin bool
+	Items    []core.Backup
+	Narrow   narrow
+	Oversees bool
 }
 
 // historyPage is the page of all backups.
@@ -118,6 +118,6 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request, c call) err
 		return err
 	}
 	n := narrowed(r, c, next, historyFilterNames, selection{"state", "State", core.BackupStates()})
-	s.render(w, r, http.StatusOK, "history", "Backups", historyView{list, n, n.IsAdmin})
+	s.render(w, r, http.StatusOK, "history", "Backups", historyView{list, n, n.Oversees})
 	return nil
 }

@@ -44,7 +44,7 @@ func (s *Server) listPage(w http.ResponseWriter, r *http.Request, c call) error 
 	}
 	query := filterQuery(r)
 	v := listView{
-		Items: items, Titles: s.engineTitles(), All: filter.All, MayAll: c.Actor.IsAdmin(), IsFirst: page.Cursor == "",
+		Items: items, Titles: s.engineTitles(), All: filter.All, MayAll: c.Actor.SeesOthers(), IsFirst: page.Cursor == "",
 		Text: filter.Text, Class: filter.Class, Filtered: filter != core.Filter{All: filter.All}, CSV: "/databases.csv?" + query.Encode(),
 	}
 	if next != "" {

@@ -43,7 +43,8 @@ func momentOf(name, text string, day time.Duration) (time.Time, error) {
 type narrow struct {
 	Path, CSV, Older string // addresses; Older is empty on the last page
 	Choices          []selection
-	IsAdmin          bool
+	Oversees         bool // the whole site
+	SeesOthers       bool // databases
 	query            url.Values
 }
 
@@ -58,7 +59,7 @@ func (n narrow) Value(name string) string { return n.query.Get(name) }
 
 // narrowed repeats a request's own fields of these names.
 func narrowed(r *http.Request, c call, next string, names []string, choices ...selection) narrow {
-	n := narrow{Path: r.URL.Path, Choices: choices, IsAdmin: c.Actor.IsAdmin(), query: url.Values{}}
+	n := narrow{Path: r.URL.Path, Choices: choices, Oversees: c.Actor.Oversees(), SeesOthers: c.Actor.SeesOthers(), query: url.Values{}}
 	for _, name := range names {
 		if value := r.URL.Query().Get(name); value != "" {
 			n.query.Set(name, value)

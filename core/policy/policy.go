@@ -37,6 +37,7 @@ type Policy struct {
 
 	Approvals Approvals `yaml:"approvals"`
 	Import    Import    `yaml:"import"`
+	Roles     Roles     `yaml:"roles"`
 }
 
 // Approvable are the words that Approve may list.
@@ -145,7 +146,7 @@ func Read(r io.Reader) (Site, error) {
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check()}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check()}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}
