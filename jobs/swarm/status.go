@@ -53,12 +53,16 @@ func (r *Runtime) Status(ctx context.Context, instanceID string) (jobs.Status, e
 	if len(tasks) == 0 {
 		return jobs.Status{State: jobs.TaskPending}, nil
 	}
-	out := r.judge(tasks)
+	out := jobs.Status{State: jobs.TaskPending} // Swarm has not made the task yet that the service wants now
+	var last *swarm.Task
+	if current(tasks[0], service) {
+		out, last = r.judge(tasks), lastEnded(tasks)
+	}
 	out.NodeID, out.Settled = tasks[0].NodeID, settled(tasks, service)
 	if out.State == jobs.TaskPending && leaving(tasks) && !r.nodeAway(ctx, service) {
 		out.Problem = nil // it waits for its predecessor's port and memory
 	}
-	r.explain(ctx, &out, lastEnded(tasks), service)
+	r.explain(ctx, &out, last, service)
 	return out, nil
 }
 
@@ -88,9 +92,14 @@ func stopping(tasks []swarm.Task) jobs.Status {
 
 // settled says that the newest task is what the service wants now, and that all before it have ended.
 func settled(tasks []swarm.Task, service swarm.Service) bool {
-	want, have := service.Spec.TaskTemplate, tasks[0].Spec
-	return have.ForceUpdate == want.ForceUpdate && reflect.DeepEqual(have.Resources, want.Resources) &&
-		reflect.DeepEqual(mountsOf(have), mountsOf(want)) && !ended(tasks[0]) && !slices.ContainsFunc(tasks[1:], func(t swarm.Task) bool { return !ended(t) })
+	return current(tasks[0], service) && !ended(tasks[0]) && !slices.ContainsFunc(tasks[1:], func(t swarm.Task) bool { return !ended(t) })
+}
+
+// current says that a task is what the service wants now. For a moment after an update, the newest task is still of the spec before, and
+// how it ended says nothing about what comes.
+func current(t swarm.Task, service swarm.Service) bool {
+	want, have := service.Spec.TaskTemplate, t.Spec
+	return have.ForceUpdate == want.ForceUpdate && reflect.DeepEqual(have.Resources, want.Resources) && reflect.DeepEqual(mountsOf(have), mountsOf(want))
 }
 
 // leaving says that a task of an earlier spec has been told to end and has not yet.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/mydb-project/mydb/jobs"
@@ -96,6 +97,26 @@ func TestNanoCPUs(t *testing.T) {
 	for cores, want := range map[float64]int64{0: 0, 0.05: 50_000_000, 0.1 + 0.2: 300_000_000, 1: 1_000_000_000} {
 		if got := nanoCPUs(cores); got != want {
 			t.Errorf("%v cores: %d, want %d", cores, got, want)
+		}
+	}
+}
+
+// TestCurrent takes no task of the spec before an update for one of what the service wants now.
+func TestCurrent(t *testing.T) {
+	spec := func(volume string, forced uint64) swarm.TaskSpec {
+		return swarm.TaskSpec{ForceUpdate: forced, ContainerSpec: &swarm.ContainerSpec{Mounts: []mount.Mount{{Source: volume}}}}
+	}
+	service := swarm.Service{Spec: swarm.ServiceSpec{TaskTemplate: spec("new", 1)}}
+	for name, c := range map[string]struct {
+		have swarm.TaskSpec
+		want bool
+	}{
+		"as it is wanted":         {spec("new", 1), true},
+		"on the volume before":    {spec("old", 1), false},
+		"before it was restarted": {spec("new", 0), false},
+	} {
+		if got := current(swarm.Task{Spec: c.have}, service); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
