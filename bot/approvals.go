@@ -36,7 +36,7 @@ func (c conversation) approvals(ctx context.Context) (Answer, error) {
 		for _, a := range list {
 			row(a.ID, core.ActionWords(a.Action)+" "+a.Database, "asked by "+a.RequestedBy, "owner "+a.Owner, a.Reason)
 		}
-	}) + "\nAdministrators answer with: approve <id>, or deny <id> \"reason\""}, nil
+	}) + "\nThose who decide answer with: approve <id>, or deny <id> \"reason\""}, nil
 }
 
 func (c conversation) approve(ctx context.Context) (Answer, error) { return c.decide(ctx, true) }
@@ -53,6 +53,9 @@ func (c conversation) decide(ctx context.Context, approve bool) (Answer, error) 
 	a := receipt.Approval
 	if !approve {
 		return Answer{Name: a.Database, Text: fmt.Sprintf("Denied: %s %s. %s is told why.", core.ActionWords(a.Action), a.Database, a.RequestedBy)}, nil
+	}
+	if a.State == "pending" {
+		return Answer{Name: a.Database, Text: fmt.Sprintf("You have approved: %s %s, for %s. It is about health data, so somebody else has to approve it, too.", core.ActionWords(a.Action), a.Database, a.RequestedBy)}, nil
 	}
 	return Answer{Name: a.Database, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Approved: %s %s, for %s.", core.ActionWords(a.Action), a.Database, a.RequestedBy)}, nil
 }

@@ -65,6 +65,9 @@ func (d *Desk) approvalCard(ctx context.Context, id string) (core.Card, error) {
 	}
 	switch st.Approval.State {
 	case "pending":
+		if len(st.ApprovedBy) > 0 {
+			c.Text += fmt.Sprintf(" %s has approved it; because it is about health data, somebody else has to, too.", strings.Join(st.ApprovedBy, ", "))
+		}
 		c.Buttons = []core.Button{
 			{Label: "Approve", Action: "approve", Value: st.Approval.ID, Tone: core.ToneGood},
 			{Label: "Deny", Action: "deny", Value: st.Approval.ID, Tone: core.ToneBad},

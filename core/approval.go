@@ -24,6 +24,7 @@ type Approval struct {
 	State       string     `json:"state"` // pending, approved, denied, expired or withdrawn
 	CreatedAt   time.Time  `json:"created_at"`
 	ExpiresAt   time.Time  `json:"expires"`
+	ApprovedBy  []string   `json:"approved_by,omitempty"` // those who have approved it where two have to
 	DecidedBy   *string    `json:"decided_by"`
 	DecidedAt   *time.Time `json:"decided_at"`
 	Decision    string     `json:"decision"` // the reason that the decider gave
@@ -38,6 +39,7 @@ const approvalLife = 7 * 24 * time.Hour
 
 const selectApproval = `select a.id, a.action, a.about, a.instance_id, i.name as database, o.login as owner, r.login as requested_by, a.reason,
 	case when a.state = 'pending' and a.expires_at <= now() then 'expired' else a.state end as state,
+	(select coalesce(array_agg(vp.login order by v.at), '{}') from approval_votes v join people vp on vp.id = v.person_id where v.approval_id = a.id) as approved_by,
 	a.created_at, a.expires_at, d.login as decided_by, a.decided_at, a.decision, a.operation_id
 	from approvals a join instances i on i.id = a.instance_id join people o on o.id = i.owner_id
 	join people r on r.id = a.requested_by left join people d on d.id = a.decided_by `
@@ -48,8 +50,9 @@ func (s *Service) Approvals(ctx context.Context, actor Actor, pending bool) ([]A
 	if err := actor.needs(ScopeRead); err != nil {
 		return nil, err
 	}
-	list, err := many[Approval](ctx, s.db, selectApproval+`where ($1 or a.requested_by = $2 or i.owner_id = $2 or `+ledBy("$4")+`)
-		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`, s.decides(actor) || actor.Oversees(), actor.ID, pending, actor.Leads)
+	list, err := many[Approval](ctx, s.db, selectApproval+`where ($1 or a.requested_by = $2 or i.owner_id = $2 or `+ledBy("$4")+` or `+mandated(5)+`)
+		and (not $3 or a.state = 'pending' and a.expires_at > now()) order by a.id desc limit 200`,
+		append([]any{actor.Oversees(), actor.ID, pending, actor.Leads}, s.mandate(actor).args()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("list approvals: %w", err)
 	}

@@ -239,6 +239,9 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 	if err != nil {
 		return Receipt{}, err
 	}
+	if err := s.mayCreate(req.Actor, d.Engine, d.Size); err != nil {
+		return Receipt{}, err
+	}
 	if d.PHI {
 		if err := s.mayHoldPHI(ctx, tx, req.Actor); err != nil {
 			return Receipt{}, err

@@ -64,6 +64,12 @@ func (d Decide) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) 
 		return Receipt{}, err
 	}
 	receipt := Receipt{Database: i}
+	if d.Approve && s.needsTwo(a) {
+		first, err := d.vote(ctx, s, tx, req, a)
+		if err != nil || first {
+			return d.voted(ctx, tx, receipt, a, err)
+		}
+	}
 	var operation *string
 	if d.Approve {
 		if a.RequesterID == systemPerson { // what MyDB has asked for by itself was reckoned from a catalogue that may be old
@@ -92,7 +98,8 @@ func (d Decide) lock(ctx context.Context, s *Service, tx pgx.Tx, actor Actor) (a
 		return approvalRow{}, fmt.Errorf("lock the approval: %w", err)
 	}
 	a, err := one[approvalRow](ctx, tx, strings.Replace(selectApproval, "from approvals a", ", r.id as requester_id, r.disabled_at is not null as requester_gone, i.phi, a.door, a.args, a.basis from approvals a", 1)+
-		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3 or "+ledBy("$4")+")", d.ID, s.decides(actor), actor.ID, actor.Leads)
+		"where a.id = $1 and ($2 or a.requested_by = $3 or i.owner_id = $3 or "+ledBy("$4")+" or "+mandated(5)+")",
+		append([]any{d.ID, actor.Oversees(), actor.ID, actor.Leads}, s.mandate(actor).args()...)...)
 	if notFound(err) {
 		return a, Errorf(CodeNotFound, "There is no approval %q. The list of approvals shows those that wait.", clip(d.ID))
 	}
@@ -102,8 +109,8 @@ func (d Decide) lock(ctx context.Context, s *Service, tx pgx.Tx, actor Actor) (a
 // mayDecide gives whether the actor decides alone about what they have asked for themselves.
 func (d Decide) mayDecide(ctx context.Context, s *Service, tx pgx.Tx, a approvalRow, actor Actor) (alone bool, err error) {
 	switch {
-	case !s.decides(actor):
-		return false, Errorf(CodeForbidden, "Only administrators approve and deny.")
+	case !s.mandate(actor).about(a.Action):
+		return false, Errorf(CodeForbidden, "%s", s.deciders(a.Action))
 	case a.PHI && !s.seesPHI(actor):
 		return false, Errorf(CodeForbidden, "%s holds health data about persons; on this site, decisions about it are for: %s.", a.Database, strings.Join(s.policy.PHI.Admins, ", "))
 	case a.State == "expired":
@@ -112,8 +119,10 @@ func (d Decide) mayDecide(ctx context.Context, s *Service, tx pgx.Tx, a approval
 		return false, Errorf(CodeBusy, "This was %s already, by %s.", a.State, value(a.DecidedBy))
 	case d.Approve && a.RequesterGone && a.RequesterID != systemPerson:
 		return false, Errorf(CodeBusy, "%s, who asked for this, may no longer use MyDB. Deny it, or ask for it yourself.", a.RequestedBy)
+	case a.RequesterID == actor.ID && s.needsTwo(a):
+		return false, Errorf(CodeForbidden, "You asked for this yourself, so two others have to approve it: it is about health data.")
 	case a.RequesterID == actor.ID:
-		return true, s.mayBreakGlass(ctx, tx, d, actor)
+		return true, s.mayBreakGlass(ctx, tx, d, a.Action, actor)
 	}
 	return false, nil
 }
@@ -188,6 +197,9 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 	e := req.audit(OutcomeDone)
 	e.InstanceID, e.Subject = a.InstanceID, a.Database
 	e.Data = map[string]any{"approval": a.ID, "action": a.Action, "requested_by": a.RequestedBy, "reason": d.Reason}
+	if len(a.ApprovedBy) > 0 {
+		e.Data["approved_by"] = a.ApprovedBy
+	}
 	if alone {
 		e.Action = "approve.break_glass"
 	}

@@ -7,18 +7,61 @@ import (
 	"strings"
 )
 
-// decides reports whether an actor decides what others ask for: an administrator, or a deputy whom the policy names.
-func (s *Service) decides(actor Actor) bool {
-	deputy := slices.ContainsFunc(s.policy.Approvals.Deputies, func(login string) bool { return strings.EqualFold(login, actor.Login) })
-	return actor.IsAdmin() || deputy && actor.may(ScopeOperate)
+// mandate is about which kinds of requests somebody decides.
+type mandate struct {
+	all      bool     // an administrator, or a deputy whom the policy names
+	kinds    []string // also these, by a group that they are in
+	reserved []string // not these, unless they are in kinds, too
 }
 
-// Decides reports whether an actor decides what others ask for.
-func (s *Service) Decides(actor Actor) bool { return s.decides(actor) }
+func (s *Service) mandate(actor Actor) mandate {
+	if actor.needs(ScopeOperate) != nil {
+		return mandate{}
+	}
+	deputy := slices.ContainsFunc(s.policy.Approvals.Deputies, func(login string) bool { return strings.EqualFold(login, actor.Login) })
+	return mandate{all: actor.IsAdmin() || deputy, kinds: s.policy.Approvals.DecidedBy(actor.Groups), reserved: s.policy.Approvals.Reserved()}
+}
+
+// about reports whether it is one about a kind of requests.
+func (m mandate) about(kind string) bool {
+	return slices.Contains(m.kinds, kind) || m.all && !slices.Contains(m.reserved, kind)
+}
+
+// any reports whether there is anything to decide about.
+func (m mandate) any() bool { return m.all || len(m.kinds) > 0 }
+
+// mandated is true, in SQL, of an approval a that somebody decides about, with three arguments from the nth on: those of args.
+func mandated(n int) string {
+	return fmt.Sprintf("(a.action = any($%d::text[]) or $%d and a.action <> all($%d::text[]))", n, n+1, n+2)
+}
+
+func (m mandate) args() []any {
+	return []any{append([]string{}, m.kinds...), m.all, append([]string{}, m.reserved...)}
+}
+
+// Decides reports whether an actor decides about anything that others ask for.
+func (s *Service) Decides(actor Actor) bool { return s.mandate(actor).any() }
+
+// DecidesAbout reports whether an actor decides about a kind of requests.
+func (s *Service) DecidesAbout(actor Actor, action string) bool {
+	return s.mandate(actor).about(action)
+}
+
+// deciders says, for people to read, who decides about a kind of requests.
+func (s *Service) deciders(action string) string {
+	by := s.policy.Approvals.Approvers[action]
+	switch {
+	case len(by.Groups) == 0:
+		return "Only administrators approve and deny."
+	case by.Only:
+		return fmt.Sprintf("On this site, this is decided by: %s.", strings.Join(by.Groups, ", "))
+	}
+	return fmt.Sprintf("On this site, this is decided by administrators and by: %s.", strings.Join(by.Groups, ", "))
+}
 
 // mayBreakGlass refuses an administrator to approve what they have asked for themselves, unless the policy allows it and nobody else
 // could decide.
-func (s *Service) mayBreakGlass(ctx context.Context, db DB, d Decide, actor Actor) error {
+func (s *Service) mayBreakGlass(ctx context.Context, db DB, d Decide, action string, actor Actor) error {
 	others := Errorf(CodeForbidden, "You asked for this yourself, so another administrator has to decide.")
 	if !s.policy.Approvals.BreakGlass || !d.Approve || !actor.IsAdmin() {
 		return others
@@ -28,8 +71,8 @@ func (s *Service) mayBreakGlass(ctx context.Context, db DB, d Decide, actor Acto
 		deputies[i] = strings.ToLower(login)
 	}
 	var someone bool
-	err := db.QueryRow(ctx, "select exists (select from people where id not in ($1, $2) and disabled_at is null and (admin or login = any($3)))",
-		actor.ID, systemPerson, deputies).Scan(&someone)
+	err := db.QueryRow(ctx, "select exists (select from people where id not in ($1, $2) and disabled_at is null and (admin or login = any($3) or groups && $4))",
+		actor.ID, systemPerson, deputies, append([]string{}, s.policy.Approvals.Approvers[action].Groups...)).Scan(&someone)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look who else could decide: %w", err)

@@ -1,5 +1,10 @@
 package core
 
+import (
+	"maps"
+	"slices"
+)
+
 // Notify lets tests write into the outbox as the commands in this package do.
 var Notify = (*Service).notify
 
@@ -10,3 +15,6 @@ func SealedColumns() (out []string) {
 	}
 	return out
 }
+
+// Approvables lists the kinds of requests that somebody may have to approve.
+func Approvables() []string { return slices.Sorted(maps.Keys(approvables)) }

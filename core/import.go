@@ -177,6 +177,9 @@ func (d *incoming) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 	if err != nil {
 		return Receipt{}, err
 	}
+	if err := s.mayCreate(req.Actor, d.creation.Engine, d.Size); err != nil {
+		return Receipt{}, err
+	}
 	if d.PHI {
 		if err := s.mayHoldPHI(ctx, tx, req.Actor); err != nil {
 			return Receipt{}, err

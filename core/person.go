@@ -16,13 +16,14 @@ type Person struct {
 	Email      *string    `json:"email"`
 	Name       string     `json:"name"`
 	Admin      bool       `json:"admin"`
+	Groups     []string   `json:"groups,omitempty"` // of the directory, as it said last
 	Auditor    bool       `json:"auditor,omitempty"`
 	Leads      []string   `json:"leads,omitempty"` // groups of whose members they see the databases
 	DisabledAt *time.Time `json:"disabled_at,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
 }
 
-const personColumns = "id, login, email, name, admin, auditor, leads, disabled_at, created_at"
+const personColumns = "id, login, email, name, admin, groups, auditor, leads, disabled_at, created_at"
 
 // Scope says what a token may be used for. A person who is logged in has every scope.
 type Scope string
@@ -132,11 +133,7 @@ func (s *Service) Person(ctx context.Context, id string) (Person, error) {
 
 // Account gives a local account by its login name. Errors: CodeNotFound; CodeForbidden for one that was disabled.
 func (s *Service) Account(ctx context.Context, login string) (Account, error) {
-	type row struct {
-		Person
-		Groups []string
-	}
-	r, err := one[row](ctx, s.db, "select "+personColumns+", groups from people where login = lower($1) and password_hash is not null", login)
+	r, err := one[Person](ctx, s.db, "select "+personColumns+" from people where login = lower($1) and password_hash is not null", login)
 	switch {
 	case notFound(err):
 		return Account{}, Errorf(CodeNotFound, "There is no local account %q.", clip(login))

@@ -29,23 +29,26 @@ type scope struct {
 // scopes are the limits that a person's instances count for, in the order in which they are locked.
 func (s *Service) scopes(ctx context.Context, db DB, p Person, you string) ([]scope, error) {
 	var out []scope
+	if len(s.quotas.Groups)+len(s.quotas.Roles) > 0 {
+		known, err := one[Person](ctx, db, "select "+personColumns+" from people where id = $1", p.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read the groups of %s: %w", p.Login, err)
+		}
+		p = known
+	}
 	limit, own := s.quotas.People[p.Login]
+	if !own {
+		limit, own = s.quotas.Roles[string(Actor{p, ScopeAdmin}.Role())]
+	}
 	if !own {
 		limit = s.quotas.Person
 	}
 	if limit.Any() {
 		out = append(out, scope{you, "(i.owner_id = $1 or o.kind = 'transfer' and o.args->>'to' = $1)", p.ID, limit})
 	}
-	if len(s.quotas.Groups) > 0 {
-		var groups []string
-		if err := db.QueryRow(ctx, "select groups from people where id = $1", p.ID).Scan(&groups); err != nil {
-			return nil, fmt.Errorf("read the groups of %s: %w", p.Login, err)
-		}
-		slices.Sort(groups)
-		for _, g := range groups {
-			if s.quotas.Groups[g].Any() {
-				out = append(out, scope{"the group " + g, "$1 = any(p.groups)", g, s.quotas.Groups[g]})
-			}
+	for _, g := range slices.Sorted(slices.Values(p.Groups)) {
+		if s.quotas.Groups[g].Any() {
+			out = append(out, scope{"the group " + g, "$1 = any(p.groups)", g, s.quotas.Groups[g]})
 		}
 	}
 	if s.quotas.Total.Any() {

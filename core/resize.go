@@ -33,11 +33,17 @@ func (c Resize) prepare(s *Service, actor Actor) (decision, error) {
 	if _, ok := s.catalogue.Size(c.Size); !ok {
 		return nil, invalid("size", "There is no size %q. Choose one of: %s.", clip(c.Size), strings.Join(s.catalogue.SizeNames(), ", "))
 	}
+	allow := func(actor Actor, i Instance) error {
+		if err := ownerOrAdmin(actor, i); err != nil {
+			return err
+		}
+		return s.mayCreate(actor, i.Engine, c.Size)
+	}
 	if !c.approved && s.needsSizeApproval(actor, c.Size) {
-		return request{on: c.Database, action: "resize", about: c.Size, args: c, reason: "size " + c.Size, states: []State{StateReady}}, nil
+		return request{on: c.Database, action: "resize", about: c.Size, args: c, reason: "size " + c.Size, states: []State{StateReady}, allow: allow}, nil
 	}
 	return change{
-		on: c.Database, kind: "resize", states: []State{StateReady},
+		on: c.Database, kind: "resize", states: []State{StateReady}, allow: allow,
 		done: func(i Instance) bool { return i.Size == c.Size },
 		args: func(i Instance) any { return ResizeArgs{From: i.Size, To: c.Size} },
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {

@@ -85,6 +85,9 @@ func (r *restoration) decide(ctx context.Context, s *Service, tx pgx.Tx, req Req
 	if r.create, err = r.plan(s, source, b, m); err != nil {
 		return Receipt{}, err
 	}
+	if err := s.mayCreate(req.Actor, r.create.Engine, r.create.Size); err != nil {
+		return Receipt{}, err
+	}
 	owner := ownerOf(source)
 	if err := s.checkQuota(ctx, tx, req.Actor, owner, s.amount(r.create.Size)); err != nil {
 		return Receipt{}, err

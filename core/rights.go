@@ -34,6 +34,22 @@ func (s *Service) mayHoldPHI(ctx context.Context, db DB, actor Actor) error {
 	return nil
 }
 
+// mayCreate refuses an engine in a size to those whom the policy does not let have it.
+func (s *Service) mayCreate(actor Actor, engine, size string) error {
+	mine, bound := s.policy.Allowances(actor.Groups, string(actor.Role()))
+	if !bound || actor.IsAdmin() || actor.ID == systemPerson || slices.ContainsFunc(mine, func(a policy.Allowance) bool { return a.Allows(engine, size) }) {
+		return nil
+	}
+	if len(mine) == 0 {
+		return Errorf(CodeForbidden, "On this site, you do not create databases yourself. Ask an administrator to make one for you.")
+	}
+	words := make([]string, len(mine))
+	for n, a := range mine {
+		words[n] = a.String()
+	}
+	return Errorf(CodeForbidden, "On this site, you may have: %s. For %s in the size %s, ask an administrator.", strings.Join(words, "; "), engine, size)
+}
+
 // checkExpiry applies the longest life that the policy allows, from now on. nil is a life without end.
 func (s *Service) checkExpiry(at *time.Time) error {
 	longest := time.Duration(s.policy.Expiry.Maximum)

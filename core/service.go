@@ -103,6 +103,9 @@ func New(o Options) *Service {
 	if s.policy.Links == (policy.Links{}) {
 		s.policy.Links = policy.DefaultLinks()
 	}
+	if s.policy.Tokens == (policy.Tokens{}) {
+		s.policy.Tokens = policy.DefaultTokens()
+	}
 	if len(s.policy.Support) == 0 {
 		s.policy.Support = policy.Default().Policy.Support
 	}

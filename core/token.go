@@ -27,13 +27,7 @@ const tokenColumns = "id, person_id, name, scope, created_at, expires_at, last_u
 // TokenPrefix starts every token, so that secret scanners recognise one.
 const TokenPrefix = "mydb_"
 
-// Lives of tokens.
-const (
-	DefaultTokenLife = 90 * 24 * time.Hour
-	MaxTokenLife     = 366 * 24 * time.Hour
-)
-
-// NewToken asks for an API token. Scope defaults to operate, Expires to DefaultTokenLife from now.
+// NewToken asks for an API token. Scope defaults to operate, Expires to what the policy of the site says.
 type NewToken struct {
 	Name    string
 	Scope   Scope
@@ -46,7 +40,7 @@ func (s *Service) MakeToken(ctx context.Context, req Request, n NewToken) (Token
 		n.Scope = ScopeOperate
 	}
 	if n.Expires.IsZero() {
-		n.Expires = s.now().Add(DefaultTokenLife)
+		n.Expires = s.now().Add(time.Duration(s.policy.Tokens.Default))
 	}
 	if err := s.checkToken(req.Actor, n); err != nil {
 		return Token{}, "", err
@@ -73,8 +67,8 @@ func (s *Service) checkToken(actor Actor, n NewToken) error {
 	if n.Scope == ScopeAdmin && !actor.Admin {
 		return invalid("scope", "Only administrators can have tokens with the scope admin.")
 	}
-	if !n.Expires.After(s.now()) || n.Expires.After(s.now().Add(MaxTokenLife)) {
-		return invalid("expires", "A token expires within a year from now.")
+	if !n.Expires.After(s.now()) || n.Expires.After(s.now().Add(time.Duration(s.policy.Tokens.Maximum))) {
+		return invalid("expires", "A token expires within %s from now on this site.", count(int(time.Duration(s.policy.Tokens.Maximum).Hours()/24), "day"))
 	}
 	return actor.covers(n.Scope)
 }

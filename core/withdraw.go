@@ -68,11 +68,13 @@ func (c Withdraw) explain(_ context.Context, _ *Service, err error) error { retu
 
 // Waiting counts the approvals that the actor could decide now.
 func (s *Service) Waiting(ctx context.Context, actor Actor) (n int, err error) {
-	if !s.decides(actor) {
+	m := s.mandate(actor)
+	if !m.any() {
 		return 0, nil
 	}
 	err = s.db.QueryRow(ctx, `select count(*) from approvals a join instances i on i.id = a.instance_id
-		where a.state = 'pending' and a.expires_at > now() and a.requested_by <> $1 and (not i.phi or $2)`, actor.ID, s.seesPHI(actor)).Scan(&n)
+		where a.state = 'pending' and a.expires_at > now() and a.requested_by <> $1 and (not i.phi or $2)
+		and not exists (select from approval_votes v where v.approval_id = a.id and v.person_id = $1) and `+mandated(3), append([]any{actor.ID, s.seesPHI(actor)}, m.args()...)...).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count what waits for a decision: %w", err)
 	}

@@ -31,8 +31,9 @@ func (s *Server) apiApprovals(w http.ResponseWriter, r *http.Request, c call) er
 func (s *Server) decision(verb, id, summary string) endpoint {
 	return endpoint{
 		method: http.MethodPost, path: "/approvals/{id}/" + verb, id: id, summary: summary,
-		about: "For administrators, and never for one's own requests. Decided once.",
-		in:    []any{idempotencyKey{}, core.Decide{}}, out: core.Receipt{}, status: http.StatusAccepted,
+		about: "For administrators, and for whom the site's policy names; never for one's own requests. Decided once. Where two people have to approve, " +
+			"the answer to the first holds the approval, which is still pending.",
+		in: []any{idempotencyKey{}, core.Decide{}}, out: core.Receipt{}, status: http.StatusAccepted,
 		errors: []int{400, 403, 404, 409, 410, 413, 415, 503},
 		handle: func(w http.ResponseWriter, r *http.Request, c call) error {
 			d := core.Decide{ID: c.item, Approve: verb == "approve"}
@@ -49,10 +50,13 @@ func (s *Server) decision(verb, id, summary string) endpoint {
 
 type approvalsView struct {
 	Items   []core.Approval
-	IsAdmin bool
 	Me      string // login: nobody decides their own requests
 	Problem string
+	decides func(action string) bool
 }
+
+// May tells whether the person decides about this one, as far as its kind goes.
+func (v approvalsView) May(a core.Approval) bool { return a.State == "pending" && v.decides(a.Action) }
 
 func (s *Server) approvalsPage(w http.ResponseWriter, r *http.Request, c call) error {
 	return s.showApprovals(w, r, c, http.StatusOK, "")
@@ -63,7 +67,9 @@ func (s *Server) showApprovals(w http.ResponseWriter, r *http.Request, c call, s
 	if err != nil {
 		return err
 	}
-	s.render(w, r, status, "approvals", "Approvals", approvalsView{Items: items, IsAdmin: s.service.Decides(c.Actor), Me: c.Actor.Login, Problem: problem})
+	s.render(w, r, status, "approvals", "Approvals", approvalsView{
+		Items: items, Me: c.Actor.Login, Problem: problem, decides: func(action string) bool { return s.service.DecidesAbout(c.Actor, action) },
+	})
 	return nil
 }
 

@@ -38,6 +38,9 @@ type Policy struct {
 	Approvals Approvals `yaml:"approvals"`
 	Import    Import    `yaml:"import"`
 	Roles     Roles     `yaml:"roles"`
+	// Create says who may create what.
+	Create []Allowance `yaml:"create"`
+	Tokens Tokens      `yaml:"tokens"`
 }
 
 // Approvable are the words that Approve may list.
@@ -56,6 +59,8 @@ type Expiry struct {
 type PHI struct {
 	Groups []string `yaml:"groups"` // who may mark a database as holding it; empty: everybody
 	Admins []string `yaml:"admins"` // logins of the administrators who see and approve what others have of it; empty: all of them
+	// SecondApprover asks for two different people who approve what is about it.
+	SecondApprover bool `yaml:"second_approver"`
 }
 
 // Delete is when owners may delete without an approval: everything that is given has to be so. Nothing given: never. What holds health
@@ -72,7 +77,8 @@ func (d Delete) Alone() bool { return len(d.Sizes) > 0 || d.YoungerThan > 0 || d
 // Quotas is how much people may have. What is zero has no limit.
 type Quotas struct {
 	Person  Limit            `yaml:"person"` // of each person
-	People  map[string]Limit `yaml:"people"` // of single people, by login, in place of Person
+	Roles   map[string]Limit `yaml:"roles"`  // of each person of a role (user, lead, admin), in place of Person
+	People  map[string]Limit `yaml:"people"` // of single people, by login, in place of Person and Roles
 	Groups  map[string]Limit `yaml:"groups"` // of all who are in a group together
 	Total   Limit            `yaml:"total"`
 	Contact string           `yaml:"contact"` // who can raise a limit, for people to read; default: an administrator
@@ -118,7 +124,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}, Tokens: DefaultTokens()}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -142,11 +148,12 @@ func Read(r io.Reader) (Site, error) {
 	s.Policy.Backup.fill()
 	s.Policy.Links.fill()
 	s.Policy.Import.fill()
+	s.Policy.Tokens.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check()}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), checkAllowances(p.Create, c)}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}
@@ -168,10 +175,19 @@ func (p Policy) check(c engine.Catalogue) error {
 	return errors.Join(errs...)
 }
 
+// limitedRoles are the roles of people who may have databases.
+var limitedRoles = []string{"user", "lead", "admin"}
+
 func (q Quotas) check() error {
 	errs := []error{q.Person.check("person"), q.Total.check("total")}
 	for name, l := range q.People {
 		errs = append(errs, l.check("people."+name))
+	}
+	for role, l := range q.Roles {
+		if !slices.Contains(limitedRoles, role) {
+			errs = append(errs, fmt.Errorf("quotas.roles: there is no role %q; there is: %s", role, strings.Join(limitedRoles, ", ")))
+		}
+		errs = append(errs, l.check("roles."+role))
 	}
 	for name, l := range q.Groups {
 		errs = append(errs, l.check("groups."+name))
