@@ -96,6 +96,12 @@ func (c MakeBackup) prepare(s *Service, _ Actor) (decision, error) {
 	return change{
 		on: c.Database, kind: "backup", states: []State{StateReady},
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, operationID string) error {
+			if reason == BackupSchedule { // together with the backup, or a crash in between would have it made twice
+				next := nextBackup(s.policy.Backup, i.ID, i.Backup, i.BackupWindow, s.now())
+				if err := s.setNextBackup(ctx, tx, dueBackup{ID: i.ID, Backup: i.Backup, BackupWindow: i.BackupWindow}, next); err != nil {
+					return err
+				}
+			}
 			return s.insertBackup(ctx, tx, i, operationID, reason, req.Actor.ID)
 		},
 		audit: map[string]any{"reason": reason},
@@ -106,13 +112,31 @@ func noStore() error {
 	return Errorf(CodeUnavailable, "This site has no place for backups yet. Ask an administrator to set MYDB_STORE_URL.")
 }
 
-func (s *Service) insertBackup(ctx context.Context, db execer, i Instance, operationID, reason, personID string) error {
-	_, err := db.Exec(ctx, "insert into backups (id, instance_id, operation_id, reason, requested_by, created_at) values ($1, $2, $3, $4, $5, $6)",
-		xid.New().String(), i.ID, operationID, reason, personID, s.now())
+func (s *Service) insertBackup(ctx context.Context, db DB, i Instance, operationID, reason, personID string) error {
+	id, err := s.nextBackupID(ctx, db, i.ID)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, "insert into backups (id, instance_id, operation_id, reason, requested_by, created_at) values ($1, $2, $3, $4, $5, $6)",
+		id, i.ID, operationID, reason, personID, s.now())
 	if err != nil {
 		return fmt.Errorf("insert the backup: %w", err)
 	}
 	return nil
+}
+
+// nextBackupID makes an id that comes after those of all backups of an instance, also when the clock was set back since the last one: what
+// is newest, and so what is kept and restored, must not depend on a clock.
+func (s *Service) nextBackupID(ctx context.Context, db DB, instanceID string) (string, error) {
+	var newest string
+	if err := db.QueryRow(ctx, "select coalesce(max(id), '') from backups where instance_id = $1", instanceID).Scan(&newest); err != nil {
+		return "", fmt.Errorf("look for the newest backup: %w", err)
+	}
+	id := xid.NewWithTime(s.now())
+	if last, err := xid.FromString(newest); err == nil && id.Compare(last) <= 0 {
+		id = xid.NewWithTime(last.Time().Add(time.Second))
+	}
+	return id.String(), nil
 }
 
 // Backups lists the backups of an instance, newest first, also of one that ended. Who may see the instance's data may see them.
@@ -173,6 +197,14 @@ func (s *Service) Manifest(ctx context.Context, backupID string) (m Manifest, er
 	return m, nil
 }
 
+// ManifestSum is the SHA-256 of a backup's manifest as it was written into the store.
+func (s *Service) ManifestSum(ctx context.Context, backupID string) (sum string, err error) {
+	if err := s.db.QueryRow(ctx, "select coalesce(sha256, '') from backups where id = $1", backupID).Scan(&sum); err != nil {
+		return "", fmt.Errorf("read the hash of the manifest of backup %s: %w", backupID, err)
+	}
+	return sum, nil
+}
+
 // MadeBackup is a backup that was read back.
 type MadeBackup struct {
 	ID       string
@@ -207,9 +239,13 @@ func (s *Service) FinalBackup(ctx context.Context, operationID string, i Instanc
 
 // firstBackup gives the backup that an operation makes before what it is about.
 func (s *Service) firstBackup(ctx context.Context, operationID string, i Instance, reason string) (Backup, error) {
-	_, err := s.db.Exec(ctx, `insert into backups (id, instance_id, operation_id, reason, requested_by, created_at)
+	id, err := s.nextBackupID(ctx, s.db, i.ID)
+	if err != nil {
+		return Backup{}, err
+	}
+	_, err = s.db.Exec(ctx, `insert into backups (id, instance_id, operation_id, reason, requested_by, created_at)
 		select $1, $2, o.id, $5, o.requested_by, $4 from operations o where o.id = $3 and not exists (select from backups where operation_id = o.id)`,
-		xid.New().String(), i.ID, operationID, s.now(), reason)
+		id, i.ID, operationID, s.now(), reason)
 	if err != nil {
 		return Backup{}, fmt.Errorf("insert the %s backup: %w", reason, err)
 	}

@@ -8,6 +8,9 @@ import (
 // Notify lets tests write into the outbox as the commands in this package do.
 var Notify = (*Service).notify
 
+// ChooseBackup lets tests choose a backup as a restore does.
+var ChooseBackup = (*Service).chooseBackup
+
 // SealedColumns names the columns that Reseal knows.
 func SealedColumns() (out []string) {
 	for _, c := range sealedColumns {

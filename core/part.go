@@ -27,9 +27,11 @@ var ErrNoObject = errors.New("there is no such object in the store")
 // BackupFolder is the folder of a backup in the store.
 func BackupFolder(instanceID, backupID string) string { return path.Join(instanceID, backupID) }
 
-// PartError says that a part of a backup is not what was written. Message is for people, Err says what was found.
+// PartError says that a part of a backup could not be read. Message is for people, Err says what was found. Spoilt means that it is not
+// what was written; otherwise nobody knows, because this process has no key for it, or the store does not answer.
 type PartError struct {
 	Message string
+	Spoilt  bool
 	Err     error
 }
 
@@ -39,16 +41,23 @@ func (e *PartError) Error() string { return fmt.Sprintf("%s (%v)", e.Message, e.
 func (e *PartError) Unwrap() error { return e.Err }
 
 // ReadPart opens an object of a backup, gives what it holds to use, and compares its size and hash with those that were written. Nothing
-// that use did counts before ReadPart returns. Errors: *PartError, and those of use.
+// that use did counts before ReadPart returns. Errors: *PartError, ErrStoreAway, and those of use.
 func ReadPart(open func(io.Reader) (io.ReadCloser, error), object io.Reader, p ManifestPart, use func(io.Reader) error) error {
 	sealed := &counted{r: object, hash: sha256.New()}
-	plain, err := open(sealed)
-	if errors.Is(err, crypt.ErrOtherKey) {
-		return &PartError{Err: err, Message: p.Object + " was encrypted with a key that this process does not have. The manifest of the backup names those who can open it; " +
-			"an administrator must put one of them back into MYDB_KEY_FILE, after the first, and restart MyDB."}
+	err := readOpened(open, sealed, p, use)
+	if sealed.err != nil { // whatever else seems to be wrong comes from that
+		return fmt.Errorf("%w: read %s: %w", ErrStoreAway, p.Object, sealed.err)
 	}
+	return err
+}
+
+// ErrStoreAway says that an object could not be read to its end. It may be as it was written.
+var ErrStoreAway = errors.New("the store could not be read")
+
+func readOpened(open func(io.Reader) (io.ReadCloser, error), sealed *counted, p ManifestPart, use func(io.Reader) error) error {
+	plain, err := open(sealed)
 	if err != nil {
-		return &PartError{Message: p.Object + " cannot be opened.", Err: err}
+		return unopened(sealed, p, err)
 	}
 	defer plain.Close()
 	whole := &watchedReader{r: plain}
@@ -65,18 +74,29 @@ func ReadPart(open func(io.Reader) (io.ReadCloser, error), object io.Reader, p M
 	if rest > 0 {
 		return spoilt(p.Object, fmt.Errorf("%d bytes were left unread", rest))
 	}
-	if _, err := io.Copy(io.Discard, sealed); err != nil {
-		return err
+	return sealed.compare(p)
+}
+
+// unopened says why an object cannot be opened: it is not what was written, or there is no key for it.
+func unopened(sealed *counted, p ManifestPart, err error) error {
+	if changed := sealed.compare(p); changed != nil {
+		return changed
 	}
-	if sealed.n != p.Size || sealed.sum() != p.SHA256 {
-		return spoilt(p.Object, fmt.Errorf("%d bytes with the hash %s, and not %d with %s", sealed.n, sealed.sum(), p.Size, p.SHA256))
+	if errors.Is(err, crypt.ErrOtherKey) {
+		return &PartError{Err: err, Message: p.Object + " was encrypted with a key that this process does not have. The manifest of the backup names those who can open it; " +
+			"an administrator must put one of them back into MYDB_KEY_FILE, after the first, and restart MyDB."}
 	}
-	return nil
+	return &PartError{Message: p.Object + " cannot be opened.", Err: err}
 }
 
 // spoilt says that what is in the store is not what was written.
 func spoilt(object string, err error) error {
-	return &PartError{Message: object + " in the store is not what was written: it was changed or cut off.", Err: err}
+	return &PartError{Spoilt: true, Message: object + " in the store is not what was written: it was changed or cut off.", Err: err}
+}
+
+// LostPart says that a part is not in the store any more.
+func LostPart(object string, err error) *PartError {
+	return &PartError{Spoilt: true, Message: "A part of the backup is not in the store any more: " + object + ". Choose another backup.", Err: err}
 }
 
 // counted counts and hashes what is read.
@@ -84,13 +104,28 @@ type counted struct {
 	r    io.Reader
 	hash hash.Hash
 	n    int64
+	err  error // of the reader
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	c.hash.Write(p[:n])
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
 	return n, err
+}
+
+// compare reads on to the end, and compares size and hash with those that were written.
+func (c *counted) compare(p ManifestPart) error {
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		return err
+	}
+	if c.n != p.Size || c.sum() != p.SHA256 {
+		return spoilt(p.Object, fmt.Errorf("%d bytes with the hash %s, and not %d with %s", c.n, c.sum(), p.Size, p.SHA256))
+	}
+	return nil
 }
 
 func (c *counted) sum() string { return hex.EncodeToString(c.hash.Sum(nil)) }

@@ -66,7 +66,7 @@ func nextBackup(b policy.Backup, instanceID, schedule, window string, after time
 // dueBackup is an instance whose time has come, or is to be reckoned.
 type dueBackup struct {
 	ID, Backup, BackupWindow string
-	NextBackupAt             *time.Time
+	Next, Newest             *time.Time // when the next one is to begin, and when the last one did
 }
 
 // schedulePause is after how long a backup is tried again that could not even be asked for.
@@ -87,18 +87,13 @@ func (s *Service) ScheduleBackups(ctx context.Context) (started int, err error) 
 	}
 	var errs []error
 	for _, d := range due {
-		next := nextBackup(s.policy.Backup, d.ID, d.Backup, d.BackupWindow, s.now())
-		_, err := s.Do(ctx, system(MakeBackup{On: On{d.ID}, reason: BackupSchedule}))
+		_, err := s.Do(ctx, system(MakeBackup{On: On{d.ID}, reason: BackupSchedule})) // which sets the next time
 		switch {
-		case CodeOf(err) == CodeBusy:
-			continue // somebody was faster; the next round looks again
-		case err != nil:
-			errs = append(errs, fmt.Errorf("begin the backup of %s: %w", d.ID, err))
-			next = s.now().Add(schedulePause) // and nobody waits for it
-		default:
+		case err == nil:
 			started++
+		case CodeOf(err) != CodeBusy: // or somebody was faster; the next round looks again
+			errs = append(errs, fmt.Errorf("begin the backup of %s: %w", d.ID, err), s.setNextBackup(ctx, s.db, d, s.now().Add(schedulePause))) // and nobody waits for it
 		}
-		errs = append(errs, s.setNextBackup(ctx, d, next))
 	}
 	return started, errors.Join(append(errs, s.scheduleVerifications(ctx))...)
 }
@@ -110,7 +105,7 @@ func (s *Service) dueBackups(ctx context.Context) ([]dueBackup, error) {
 		due as (select i.*, row_number() over (partition by i.node_id order by i.next_backup_at, i.id) + (select count(*) from active a where a.node_id = i.node_id) as place
 			from instances i where i.state = 'ready' and i.next_backup_at <= $1
 			and not exists (select from operations o where o.instance_id = i.id and o.finished_at is null and o.kind <> 'verify'))
-		select id, backup, backup_window, next_backup_at from due where place <= $2 order by next_backup_at, id limit greatest($3 - (select count(*) from active), 0)`,
+		select id, backup, backup_window, next_backup_at as next, null::timestamptz as newest from due where place <= $2 order by next_backup_at, id limit greatest($3 - (select count(*) from active), 0)`,
 		s.now(), s.policy.Backup.AtOncePerNode, s.policy.Backup.AtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for backups that are due: %w", err)
@@ -118,28 +113,42 @@ func (s *Service) dueBackups(ctx context.Context) ([]dueBackup, error) {
 	return list, nil
 }
 
-// reckonBackups sets the first time of what has none: new instances, and those whose schedule was changed. A time that is later than the
-// schedule says, as a clock leaves it that was wrong, is set anew: else nothing would be made until then.
+// reckonBackups sets the first time of what has none: new instances, and those whose schedule was changed. A time that is further away
+// than the schedule has it is set anew, too: it was reckoned while the clock was wrong, or for another time zone.
 func (s *Service) reckonBackups(ctx context.Context) error {
-	list, err := many[dueBackup](ctx, s.db, `select id, backup, backup_window, next_backup_at from instances where state = 'ready' and backup <> 'never'
-		and (next_backup_at is null or next_backup_at > $1)`, s.now())
+	list, err := many[dueBackup](ctx, s.db, `select id, backup, backup_window, next_backup_at as next,
+			(select created_at from backups where instance_id = i.id and reason = 'schedule' order by backups.id desc limit 1) as newest
+		from instances i where state = 'ready' and backup <> 'never' and (next_backup_at is null or next_backup_at > $1)`, s.now())
 	if err != nil {
 		return fmt.Errorf("look for backups that have no time yet: %w", err)
 	}
 	for _, d := range list {
-		next := nextBackup(s.policy.Backup, d.ID, d.Backup, d.BackupWindow, s.now())
-		if d.NextBackupAt != nil && !d.NextBackupAt.After(next) {
+		next := nextBackup(s.policy.Backup, d.ID, d.Backup, d.BackupWindow, d.since(s.now()))
+		if d.Next != nil && !d.Next.After(next) {
 			continue
 		}
-		if err := s.setNextBackup(ctx, d, next); err != nil {
+		if err := s.setNextBackup(ctx, s.db, d, next); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) setNextBackup(ctx context.Context, d dueBackup, next time.Time) error {
-	_, err := s.db.Exec(ctx, "update instances set next_backup_at = $2 where id = $1 and backup = $3 and backup_window = $4", d.ID, next, d.Backup, d.BackupWindow)
+// since is the moment after which the next backup comes. When the clock was set back, the time of the last backup comes again, and it is
+// not to be made again; unless the last one is so far ahead that the clock was wrong before.
+func (d dueBackup) since(now time.Time) time.Time {
+	ahead, word := backupAges[d.Backup]
+	if !word {
+		ahead = backupAges[BackupDaily]
+	}
+	if d.Newest != nil && d.Newest.After(now) && d.Newest.Sub(now) <= ahead {
+		return *d.Newest
+	}
+	return now
+}
+
+func (s *Service) setNextBackup(ctx context.Context, db execer, d dueBackup, next time.Time) error {
+	_, err := db.Exec(ctx, "update instances set next_backup_at = $2 where id = $1 and backup = $3 and backup_window = $4", d.ID, next, d.Backup, d.BackupWindow)
 	if err != nil {
 		return fmt.Errorf("set the time of the next backup: %w", err)
 	}

@@ -104,6 +104,9 @@ func unreadable(err error) error {
 
 // explain turns a backup that is spoilt, found before anything was sent, into what people read.
 func (d *Download) explain(ctx context.Context, req Request, err error) error {
+	if errors.Is(err, ErrStoreAway) {
+		return unreadable(err)
+	}
 	var bad *PartError
 	if !errors.As(err, &bad) {
 		return err

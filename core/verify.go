@@ -39,7 +39,7 @@ func (c VerifyBackup) prepare(s *Service, _ Actor) (decision, error) {
 		args: func(Instance) any { return VerifyArgs{BackupID: c.Backup} },
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
 			b, err := s.backupOf(ctx, tx, i, c.Backup)
-			if err != nil {
+			if err != nil || b.foundSpoilt() {
 				return err
 			}
 			return b.usable()
@@ -50,15 +50,34 @@ func (c VerifyBackup) prepare(s *Service, _ Actor) (decision, error) {
 
 // usable refuses a backup that cannot be read.
 func (b Backup) usable() error {
-	switch b.State {
-	case BackupRunning:
+	switch {
+	case b.State == BackupRunning:
 		return Errorf(CodeBusy, "The backup %s is still being made. Wait until it is done.", b.ID)
-	case BackupFailed:
+	case b.foundSpoilt():
+		return Errorf(CodeGone, "The backup %s is spoilt, as its verification has found. Choose another one; or verify it again, if somebody has mended it.", b.ID)
+	case b.State == BackupFailed:
 		return Errorf(CodeGone, "The backup %s failed, so there is nothing to read. Choose another one.", b.ID)
-	case BackupExpired:
+	case b.State == BackupExpired:
 		return Errorf(CodeGone, "The backup %s has expired: its time in the store is over. Choose another one.", b.ID)
 	}
 	return nil
+}
+
+// foundSpoilt tells a backup that was good once. It may be verified again.
+func (b Backup) foundSpoilt() bool { return b.State == BackupFailed && b.Contents != nil }
+
+// DoubtBackup has a good backup verified that turned out to be spoilt when somebody wanted to restore it: the catalogue must not go on
+// calling it good.
+func (s *Service) DoubtBackup(ctx context.Context, tx pgx.Tx, backupID string) error {
+	var instanceID string
+	err := tx.QueryRow(ctx, "select instance_id from backups where id = $1 and state in ('done', 'verified')", backupID).Scan(&instanceID)
+	if notFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the backup that is in doubt: %w", err)
+	}
+	return s.startVerify(ctx, tx, instanceID, backupID)
 }
 
 // startVerify asks for the verification of a backup, in the transaction that found it.
@@ -79,18 +98,12 @@ func (s *Service) startVerify(ctx context.Context, tx pgx.Tx, instanceID, backup
 	return s.queue.Enqueue(ctx, tx, Job{Kind: "verify", OperationID: id, InstanceID: instanceID})
 }
 
-// FinishVerify records the end of a verification. receipt is nil when it did not come to counting.
+// FinishVerify records the end of a verification. receipt is nil when nothing was found out about the backup, such as when there was no
+// room for the throw-away server.
 func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID string, i Instance, backupID string, receipt *BackupReceipt, failure *Explanation) error {
 	if receipt != nil {
-		text, err := json.Marshal(receipt)
-		if err != nil {
-			return fmt.Errorf("encode the receipt: %w", err)
-		}
-		_, err = tx.Exec(ctx, `update backups set receipt = $2, verified_at = case when $3 then $4::timestamptz else verified_at end,
-			state = case when $3 and state = 'done' then 'verified' when not $3 and state = 'verified' then 'done' else state end where id = $1`,
-			backupID, string(text), receipt.Proves() && failure == nil, s.now())
-		if err != nil {
-			return fmt.Errorf("keep the receipt: %w", err)
+		if err := s.keepVerdict(ctx, tx, backupID, *receipt, failure); err != nil {
+			return err
 		}
 	}
 	if failure != nil {
@@ -105,6 +118,31 @@ func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID strin
 		return err
 	}
 	return s.fillVerifications(ctx, tx) // there is room for the next one
+}
+
+// keepVerdict writes what a verification has found into the catalogue. A backup of which a copy is not what was backed up is none: it
+// counts as failed, for retention and for the guard too, until a later verification finds it well.
+func (s *Service) keepVerdict(ctx context.Context, tx pgx.Tx, backupID string, r BackupReceipt, failure *Explanation) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the receipt: %w", err)
+	}
+	state, why := BackupDone, ""
+	switch {
+	case !r.OK:
+		state, why = BackupFailed, "Its verification has found that it is spoilt."
+		if failure != nil {
+			why += " " + failure.Message
+		}
+	case r.Proves() && failure == nil:
+		state = BackupVerified
+	}
+	_, err = tx.Exec(ctx, `update backups set receipt = $2, verified_at = case when $3 = 'verified' then $4 else verified_at end,
+		state = case when state in ('done', 'verified', 'failed') then $3 else state end, error = $5 where id = $1`, backupID, string(text), string(state), s.now(), why)
+	if err != nil {
+		return fmt.Errorf("keep the receipt: %w", err)
+	}
+	return nil
 }
 
 // SizeOnDisk is how many bytes an instance had when it was measured last; 0 when it was not.

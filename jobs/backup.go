@@ -255,7 +255,8 @@ func (b *backup) readBack(ctx context.Context) (string, error) {
 func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPart, use func(io.Reader) error) error {
 	object, err := a.Store.Get(ctx, path.Join(folder, p.Object))
 	if errors.Is(err, ErrNoObject) {
-		return &Problem{Cause: CauseData, Permanent: true, Err: err, Message: "A part of the backup is not in the store any more: " + p.Object + ". Choose another backup."}
+		lost := core.LostPart(p.Object, err)
+		return &Problem{Cause: CauseData, Permanent: true, Message: lost.Message, Err: lost}
 	}
 	if err != nil {
 		return storeProblem("MyDB could not read from the store of backups.", err)
@@ -263,8 +264,11 @@ func (a *attempt) openPart(ctx context.Context, folder string, p core.ManifestPa
 	defer object.Close()
 	err = core.ReadPart(a.openArchive, object, p, use)
 	var bad *core.PartError
-	if errors.As(err, &bad) {
-		return &Problem{Cause: CauseData, Message: bad.Message, Detail: bad.Err.Error(), Err: bad.Err}
+	switch {
+	case errors.Is(err, core.ErrStoreAway):
+		return storeProblem("MyDB could not read from the store of backups.", err)
+	case errors.As(err, &bad):
+		return &Problem{Cause: CauseData, Message: bad.Message, Detail: bad.Err.Error(), Err: bad}
 	}
 	return err
 }

@@ -103,7 +103,10 @@ func (w *createWorker) failed(ctx context.Context, job *river.Job[createArgs], c
 				return fmt.Errorf("enqueue the removal of the volume: %w", err)
 			}
 		}
-		return c.finish(ctx, tx, &failure)
+		if err := c.finish(ctx, tx, &failure); err != nil {
+			return err
+		}
+		return c.doubt(ctx, tx, cause)
 	})
 }
 
@@ -308,13 +311,21 @@ func (c *creation) gaveUp(cause error) core.Explanation {
 	e := sentence(cause)
 	var problem *Problem
 	if errors.As(cause, &problem) || errors.Is(cause, crypt.ErrOtherKey) {
-		e.Message = fmt.Sprintf("MyDB tried for %s. %s", c.limit, e.Message)
+		e.Message = fmt.Sprintf("MyDB tried %s. %s", c.tried("for %s", "%d times"), e.Message)
 		return e
 	}
 	e.Reference = xid.New().String()
 	c.Log.Error("a create was given up", "reference", e.Reference, "instance", c.instance.ID, "error", cause)
 	e.Code = core.CodeUnavailable
-	e.Message = fmt.Sprintf("The database did not become usable within %s, so it was removed. Try again; if it happens again, "+
-		"tell an administrator the reference %s.", c.limit, e.Reference)
+	e.Message = fmt.Sprintf("The database did not become usable %s, so it was removed. Try again; if it happens again, "+
+		"tell an administrator the reference %s.", c.tried("within %s", "in %d attempts"), e.Reference)
 	return e
+}
+
+// tried says how much was tried: what is filled is given up after so many attempts, anything else after so much time.
+func (c *creation) tried(long, often string) string {
+	if c.from != nil || c.incoming != nil {
+		return fmt.Sprintf(often, backupTries)
+	}
+	return fmt.Sprintf(long, c.limit)
 }

@@ -176,7 +176,12 @@ func (w *operationWorker) failed(ctx context.Context, job *river.Job[operationAr
 			return interrupted(ctx, fmt.Errorf("undo after %w: %w", cause, err))
 		}
 	}
-	return finish(ctx, w.DB, job, func(tx pgx.Tx) error { return p.finish(ctx, tx, a, &failure) })
+	return finish(ctx, w.DB, job, func(tx pgx.Tx) error {
+		if err := p.finish(ctx, tx, a, &failure); err != nil {
+			return err
+		}
+		return a.doubt(ctx, tx, cause)
+	})
 }
 
 // failure is what people read of the end.

@@ -2,9 +2,12 @@ package jobs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -32,7 +35,8 @@ var verifyPlan = plan{
 		}
 		a.private = a.private || m.Instance.PHI
 		a.verify = &verification{attempt: a, backupID: args.BackupID, manifest: m}
-		return append([]step{{"look for room for a copy", a.verify.findRoom}}, a.verify.work()...), nil
+		first := []step{{"look for room for a copy", a.verify.findRoom}, {"look at its manifest in the store", a.verify.readManifest}}
+		return append(first, a.verify.work()...), nil
 	},
 	postpone: func(ctx context.Context, tx pgx.Tx, a *attempt, note string) error {
 		return a.Service.PostponeVerify(ctx, tx, a.steps.operationID, a.instance, note)
@@ -66,6 +70,45 @@ func (v *verification) work() []step {
 			return "", v.Runtime.Sweep(ctx, v.attempt.steps.operationID)
 		}},
 	}
+}
+
+// readManifest compares the manifest in the store with the one that was written: without it nobody could restore the backup who has lost
+// the catalogue.
+func (v *verification) readManifest(ctx context.Context) (string, error) {
+	want, err := v.Service.ManifestSum(ctx, v.backupID)
+	if err != nil {
+		return "", err
+	}
+	r, err := v.Store.Get(ctx, path.Join(core.BackupFolder(v.manifest.Instance.ID, v.backupID), core.ManifestObject))
+	if errors.Is(err, ErrNoObject) {
+		return "", v.judged(spoiltManifest("The manifest of the backup is not in the store any more.", err))
+	}
+	if err != nil {
+		return "", storeProblem("MyDB could not read from the store of backups.", err)
+	}
+	defer r.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return "", storeProblem("MyDB could not read from the store of backups.", err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want && want != "" {
+		err := fmt.Errorf("its hash is %s, and not %s", got, want)
+		return "", v.judged(spoiltManifest("The manifest of the backup in the store is not what was written: it was changed or cut off.", err))
+	}
+	return "", nil
+}
+
+func spoiltManifest(message string, err error) error {
+	return &Problem{Cause: CauseData, Permanent: true, Message: message, Err: &core.PartError{Spoilt: true, Message: message, Err: err}}
+}
+
+// judged notes what an error says about the backup: only of one that is not what was written it says anything.
+func (v *verification) judged(err error) error {
+	var bad *core.PartError
+	if errors.As(err, &bad) && bad.Spoilt {
+		v.receipt = &core.BackupReceipt{At: v.Now().UTC(), Problems: []string{bad.Message}}
+	}
+	return err
 }
 
 func (v *verification) start(ctx context.Context) (string, error) {
@@ -108,7 +151,7 @@ func (v *verification) authorise(ctx context.Context) (err error) {
 }
 
 func (v *verification) restore(ctx context.Context) (string, error) {
-	return "", v.restoreParts(ctx, v.manifest, v.scratch, v.secrets)
+	return "", v.judged(v.restoreParts(ctx, v.manifest, v.scratch, v.secrets))
 }
 
 // restoreParts puts all parts of a backup onto a server that nobody uses yet.
@@ -125,11 +168,33 @@ func (a *attempt) restoreParts(ctx context.Context, m core.Manifest, s engine.Se
 		if errors.As(err, &problem) && problem.Cause == CauseData {
 			problem.Permanent = true // what is spoilt stays so
 		}
+		var bad *core.PartError
+		if errors.As(err, &bad) && bad.Spoilt {
+			err = &doubtful{err, m.BackupID}
+		}
 		if err != nil {
 			return problemOf(p.Part, fmt.Errorf("restore %s: %w", p.Object, err))
 		}
 	}
 	return nil
+}
+
+// doubtful is the error of a backup that is spoilt.
+type doubtful struct {
+	error
+	backupID string
+}
+
+// Unwrap gives what is wrong with it.
+func (d *doubtful) Unwrap() error { return d.error }
+
+// doubt has a backup verified that was found to be spoilt on the way, in the transaction that ends the operation.
+func (a *attempt) doubt(ctx context.Context, tx pgx.Tx, cause error) error {
+	var d *doubtful
+	if !errors.As(cause, &d) {
+		return nil
+	}
+	return a.Service.DoubtBackup(ctx, tx, d.backupID)
 }
 
 func (v *verification) compare(ctx context.Context) (string, error) {
