@@ -346,7 +346,7 @@ func (s *site) nothingInTheClear(secrets ...string) {
 	}
 }
 
-// TestSpoiltBackup never takes a backup for good that somebody has changed, cut off or taken away.
+// TestSpoiltBackup never takes a backup for good that somebody has changed, cut off or taken away, also when it was verified before.
 func TestSpoiltBackup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -382,9 +382,12 @@ func TestSpoiltBackup(t *testing.T) {
 		if o.State != core.OperationFailed {
 			t.Errorf("%s: the restore ended as %s", name, o.State)
 		}
-		o = s.do(core.VerifyBackup{On: core.On{Database: "genomes"}, Backup: b.ID})
-		if o.State != core.OperationFailed {
+		// That is reason enough to look at it again, and then it is no backup any more.
+		if o = s.verification(); o.State != core.OperationFailed {
 			t.Errorf("%s: the verification ended as %s", name, o.State)
+		}
+		if b, err := s.service.Backup(t.Context(), s.actor, "genomes", b.ID); err != nil || b.State != core.BackupFailed || !strings.Contains(b.Error, "spoilt") {
+			t.Errorf("%s: the backup is %s, %q, %v", name, b.State, b.Error, err)
 		}
 	}
 }

@@ -416,6 +416,6 @@ func TestRestoreInPlaceThatFails(t *testing.T) {
 			}
 		}
 	}
-	o = fails("a spoilt backup", "1.dump.zst.age cannot be opened")
+	o = fails("a spoilt backup", "1.dump.zst.age in the store is not what was written")
 	s.safety(o.ID) // it is worth having all the same
 }
