@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,7 @@ func (c Import) prepare(s *Service, actor Actor) (decision, error) {
 	if (c.Source == "") == (c.Upload == "") {
 		return nil, invalid("source", "Give either the address of a database or the id of an upload.")
 	}
+	c.Engine = cmp.Or(c.Engine, c.Create.Engine)
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	d := &incoming{}

@@ -143,7 +143,7 @@ func TestBackupToS3(t *testing.T) {
 	if err := jobs.Retain(t.Context(), jobs.Options{Service: s.service, Store: where, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
-	for o, err := range where.List(t.Context(), "") {
+	for o, err := range where.List(t.Context(), i.ID+"/") {
 		t.Errorf("%s is left, %v", o.Key, err)
 	}
 }

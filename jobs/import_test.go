@@ -5,15 +5,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/engine"
@@ -79,62 +74,6 @@ func step(t *testing.T, o core.Operation, name string) core.Step {
 	}
 	t.Fatalf("there is no step %q in %+v", name, o.Steps)
 	return core.Step{}
-}
-
-// upload uploads a file.
-func (s *site) upload(content []byte) (core.Upload, error) {
-	return s.service.Upload(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI}, "a/dump.sql", bytes.NewReader(content), int64(len(content)))
-}
-
-func (s *site) uploaded(content []byte) string {
-	s.t.Helper()
-	u, err := s.upload(content)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return u.ID
-}
-
-// dumped runs a dump tool of an image against an instance and gives what it writes. The shell's words find the password in $PW.
-func (s *site) dumped(image string, i core.Instance, cred core.Credentials, script string) []byte {
-	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), "docker", "run", "--rm", "--network=host", "--env=PW", "--env=H", "--env=P", "--env=U", "--env=D", "--entrypoint=/bin/sh", image, "-c", script)
-	cmd.Env = append(os.Environ(), "PW="+cred.Password, "H="+*i.Host, fmt.Sprintf("P=%d", *i.Port), "U="+cred.Username, "D="+i.Database)
-	var out, problem bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problem
-	if err := cmd.Run(); err != nil {
-		s.t.Fatalf("%s: %v\n%s", script, err, problem.String())
-	}
-	return out.Bytes()
-}
-
-const pgDump = `PGPASSWORD=$PW PGSSLMODE=require pg_dump -h $H -p $P -U $U -d $D `
-
-func gzipped(t *testing.T, content []byte) []byte {
-	return packed(t, content, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
-}
-
-func zstded(t *testing.T, content []byte) []byte {
-	return packed(t, content, func(w io.Writer) io.WriteCloser {
-		z, err := zstd.NewWriter(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return z
-	})
-}
-
-func packed(t *testing.T, content []byte, with func(io.Writer) io.WriteCloser) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := with(&out)
-	if _, err := w.Write(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }
 
 // nowhere looks for a secret in every table of the metadata database, and in what workers have logged.
@@ -286,12 +225,13 @@ func TestImportPostgresDumps(t *testing.T) {
 		if len(got) != 1 {
 			t.Fatalf("%s: %d databases", name, len(got))
 		}
-		got[0].Name = database.Name
+		want := database
+		got[0].Name = want.Name
 		if name == "zstd" { // as INSERT, pg_dump writes the number -0 without quotes, which reads as 0
-			forget(got[0], "every_type")
-			forget(database, "every_type")
+			forget(&got[0], "every_type")
+			forget(&want, "every_type")
 		}
-		equal(t, name, database, got[0])
+		equal(t, name, want, got[0])
 		if told := step(t, o, "count every table").Detail; !strings.Contains(told, "as the dump has brought them\n") {
 			t.Errorf("%s: the receipt says %s", name, told)
 		}
@@ -319,7 +259,8 @@ func (s *site) uploads() int {
 }
 
 // forget takes out the checksum of a table.
-func forget(d engine.ContentDatabase, table string) {
+func forget(d *engine.ContentDatabase, table string) {
+	d.Tables = slices.Clone(d.Tables)
 	for n := range d.Tables {
 		if d.Tables[n].Name == table {
 			d.Tables[n].Checksum = ""
@@ -371,7 +312,7 @@ func TestImportMariaDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	original := s.contents(i, mariadb.Engine{}).Databases[0]
-	forget(original, "genes")
+	forget(&original, "genes")
 	genes, err := askMariaDB(t.Context(), i, cred, everyGene)
 	if err != nil {
 		t.Fatal(err)
@@ -384,7 +325,7 @@ func TestImportMariaDB(t *testing.T) {
 			t.Fatalf("%s: databases %+v", name, got)
 		}
 		got[0].Name = original.Name
-		forget(got[0], "genes") // versions count a computed column in different ways
+		forget(&got[0], "genes") // versions count a computed column in different ways
 		equal(t, name, original, got[0])
 		for query, want := range map[string]string{
 			"select count(*) from long_genes": "500", "select twice(21)": "42", "select hex(raw) from every_type where id = 1": "005C2722FF0A0D1A",
