@@ -303,8 +303,8 @@ func (a *App) Stop(ctx context.Context) error {
 type grammar struct{ bot *bot.Bot }
 
 // Run implements portal.Console.
-func (g grammar) Run(ctx context.Context, actor core.Actor, address, key, text string) (portal.ConsoleReply, error) {
-	answer, err := g.bot.Run(ctx, bot.In{Actor: actor, Door: core.DoorTerminal, Address: address, Key: key, Text: text})
+func (g grammar) Run(ctx context.Context, r core.Request, text string) (portal.ConsoleReply, error) {
+	answer, err := g.bot.Run(ctx, bot.In{Actor: r.Actor, Door: r.Door, Address: r.Address, Key: r.Key, Reference: r.Reference, Text: text})
 	if err != nil {
 		return portal.ConsoleReply{}, err
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 func (c conversation) delete(ctx context.Context) (Answer, error) {
-	if _, _, err := c.find(ctx); err != nil {
-		return Answer{}, err
-	}
 	receipt, err := c.order(ctx, core.Delete{On: c.on(), Reason: c.values["reason"]})
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
 	a := receipt.Approval
+	if a == nil { // the policy lets its owner delete it alone
+		return Answer{Name: receipt.Database.Name, OperationID: receipt.Operation.ID, Text: fmt.Sprintf("Deleting %s. The trash keeps it for a while.", receipt.Database.Name)}, nil
+	}
 	return Answer{Name: receipt.Database.Name, Text: fmt.Sprintf(
 		"The deletion of %s waits for the approval of an administrator, until %s (approval %s). Nothing happens before.", receipt.Database.Name, moment(a.ExpiresAt), a.ID)}, nil
 }

@@ -59,15 +59,12 @@ func renderBackups(name string, list []core.Backup, more bool, page string) stri
 }
 
 func (c conversation) restore(ctx context.Context) (Answer, error) {
-	if _, _, err := c.find(ctx); err != nil {
-		return Answer{}, err
-	}
 	if c.values["in_place"] == "yes" {
 		return c.restoreInPlace(ctx)
 	}
 	receipt, err := c.order(ctx, core.Restore{On: c.on(), Backup: c.values["from"], As: c.values["as"], Version: c.values["version"], Confirm: c.values["confirm"]})
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
 	i := receipt.Database
 	return Answer{

@@ -42,7 +42,9 @@ type In struct {
 	Address string
 	Key     string
 	Text    string
-	Chat    *core.Inbound // what came in, when it is from a chat service
+	// Reference is by which the door knows the request.
+	Reference string
+	Chat      *core.Inbound // what came in, when it is from a chat service
 }
 
 // Answer is what to say. Text is plain, but for fences of three backticks around what must stay aligned, and at most MaxAnswer
@@ -112,7 +114,7 @@ func (c conversation) create(ctx context.Context) (Answer, error) {
 	if list := c.values["ext"]; list != "" {
 		command.Extensions = strings.Split(list, ",")
 	}
-	receipt, err := c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
+	receipt, err := c.order(ctx, command)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -157,6 +157,11 @@ type Secret struct {
 	core.Credentials
 }
 
+// requestOf is what came in as a request to the domain.
+func requestOf(actor core.Actor, in core.Inbound) core.Request {
+	return core.Request{Actor: actor, Door: in.Door(), Chat: &in.User, Reference: in.Key}
+}
+
 // Reveal gives the password that a button of MyDB's offers, to the person whose it is, for the adapter to show to them alone. The button's
 // value is the database's id. Errors: as of core.Service.Collect and ChatActor.
 func (d *Desk) Reveal(ctx context.Context, in core.Inbound) (Secret, error) {
@@ -164,11 +169,11 @@ func (d *Desk) Reveal(ctx context.Context, in core.Inbound) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	i, err := d.service.Instance(ctx, actor, in.Value)
+	c, err := d.service.Collect(ctx, requestOf(actor, in), in.Value)
 	if err != nil {
 		return Secret{}, err
 	}
-	c, err := d.service.Collect(ctx, core.Request{Actor: actor, Door: in.Door()}, i.ID)
+	i, err := d.service.Instance(ctx, actor, in.Value)
 	return Secret{Database: i.Name, Page: d.bot.page(i), Credentials: c}, err
 }
 
@@ -179,7 +184,7 @@ func (d *Desk) RevealLink(ctx context.Context, in core.Inbound) (address string,
 	if err != nil {
 		return "", err
 	}
-	_, token, err := d.service.SecretLink(ctx, core.Request{Actor: actor, Door: in.Door()}, in.Value)
+	_, token, err := d.service.SecretLink(ctx, requestOf(actor, in), in.Value)
 	return d.bot.publicURL + "/links/" + token, err
 }
 
@@ -245,7 +250,7 @@ func (c conversation) unlink(ctx context.Context) (Answer, error) {
 	if c.Chat == nil {
 		return Answer{}, core.Errorf(core.CodeInvalid, "Unlink is for Slack and Discord. Your chat identities are at %s/account", c.publicURL)
 	}
-	err := c.service.Unlink(ctx, core.Request{Actor: c.Actor, Door: c.Door}, c.Chat.User)
+	err := c.service.Unlink(ctx, c.request(), c.Chat.User)
 	return Answer{Text: "MyDB does not take what you write here as yours any more. Where your mail address is known, it will recognise you again by it."}, err
 }
 

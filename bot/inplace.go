@@ -13,7 +13,7 @@ func (c conversation) restoreInPlace(ctx context.Context) (Answer, error) {
 		On: c.on(), Backup: c.values["from"], As: c.values["as"], Version: c.values["version"], InPlace: true, Confirm: c.values["confirm"],
 	})
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
 	i := receipt.Database
 	if a := receipt.Approval; a != nil {

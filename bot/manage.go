@@ -16,12 +16,9 @@ func (c conversation) on() core.On { return core.On{Database: c.values["name"]} 
 
 // give gives a command on an existing database. say has one verb, for the database's name, and tells what is being done now.
 func (c conversation) give(ctx context.Context, command core.Command, say string) (Answer, error) {
-	if _, _, err := c.find(ctx); err != nil {
-		return Answer{}, err
-	}
 	receipt, err := c.order(ctx, command)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
 	if a := receipt.Approval; a != nil && receipt.Operation.ID == "" {
 		return Answer{Name: receipt.Database.Name, Text: fmt.Sprintf("This waits for the approval of an administrator, until %s (approval %s). Nothing happens before.", moment(a.ExpiresAt), a.ID)}, nil
@@ -76,7 +73,20 @@ func (c conversation) extend(ctx context.Context) (Answer, error) {
 	return answer, nil
 }
 
+// proposing is an error, with the nearest name when there is no such database. The refusal is in the audit trail by now.
+func (c conversation) proposing(ctx context.Context, err error) error {
+	if core.CodeOf(err) != core.CodeNotFound {
+		return err
+	}
+	if _, _, better := c.find(ctx); better != nil {
+		return better
+	}
+	return err
+}
+
 // order gives a command to the domain.
 func (c conversation) order(ctx context.Context, command core.Command) (core.Receipt, error) {
-	return c.service.Do(ctx, core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Key: c.Key, Command: command})
+	r := c.request()
+	r.Key, r.Command = c.Key, command
+	return c.service.Do(ctx, r)
 }

@@ -44,11 +44,11 @@ func (c conversation) picture(ctx context.Context, i core.Instance) ([]byte, err
 }
 
 func (c conversation) report(ctx context.Context) (Answer, error) {
-	i, _, err := c.find(ctx)
+	r, err := c.service.Report(ctx, c.request(), c.values["name"])
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
-	r, err := c.service.Report(ctx, c.request(), i.ID)
+	i, _, err := c.find(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -56,20 +56,24 @@ func (c conversation) report(ctx context.Context) (Answer, error) {
 }
 
 func (c conversation) logs(ctx context.Context) (Answer, error) {
-	i, _, err := c.find(ctx)
+	logs, err := c.service.Logs(ctx, c.request(), c.values["name"], core.DefaultLogLines)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, c.proposing(ctx, err)
 	}
-	logs, err := c.service.Logs(ctx, c.request(), i.ID, core.DefaultLogLines)
+	i, _, err := c.find(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
 	return Answer{Text: renderLogs(i.Name, logs.Lines, c.page(i)+"/logs"), Name: i.Name}, nil
 }
 
-// request is the message as one to the domain, for what is no command there.
+// request is the message as one to the domain.
 func (c conversation) request() core.Request {
-	return core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address}
+	r := core.Request{Actor: c.Actor, Door: c.Door, Address: c.Address, Reference: c.Reference}
+	if c.Chat != nil {
+		r.Chat, r.Reference = &c.Chat.User, c.Chat.Key
+	}
+	return r
 }
 
 // statsRows is how many parts the last day is shown in.

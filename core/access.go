@@ -100,7 +100,8 @@ func accesses(ctx context.Context, db DB, instanceID string) ([]Access, error) {
 }
 
 // CollectAccount hands the password of a service account to the owner of the instance, in the way of Collect. Errors: as of Collect.
-func (s *Service) CollectAccount(ctx context.Context, req Request, name, username string) (Credentials, error) {
+func (s *Service) CollectAccount(ctx context.Context, req Request, name, username string) (_ Credentials, err error) {
+	defer s.refusing(ctx, req, "credentials.collect", name, &err)
 	i, err := s.Instance(ctx, req.Actor, name)
 	if err != nil {
 		return Credentials{}, err

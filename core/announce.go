@@ -49,7 +49,8 @@ func (s *Service) Announced(ctx context.Context) (*Announcement, error) {
 
 // Announce puts a sentence up in all doors for a while (zero: a day), or takes it down with an empty text. For administrators.
 // Errors: CodeForbidden, CodeInvalid.
-func (s *Service) Announce(ctx context.Context, req Request, text string, life time.Duration) (*Announcement, error) {
+func (s *Service) Announce(ctx context.Context, req Request, text string, life time.Duration) (_ *Announcement, err error) {
+	defer s.refusing(ctx, req, "announce", "", &err)
 	if !req.Actor.IsAdmin() {
 		return nil, Errorf(CodeForbidden, "Only administrators announce something.")
 	}

@@ -47,6 +47,13 @@ func (s *Service) expireApprovals(ctx context.Context, tx pgx.Tx, instanceID str
 		if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 			return 0, err
 		}
+		err := writeAudit(ctx, tx, AuditEntry{
+			Actor: "mydb", Door: DoorSystem, Action: "approval.expire", InstanceID: a.InstanceID, Subject: a.ID, Outcome: OutcomeDone,
+			Data: map[string]any{"approval": a.ID, "action": a.Action, "before": map[string]any{"state": "pending"}, "after": map[string]any{"state": "expired"}},
+		})
+		if err != nil {
+			return 0, err
+		}
 		if err := s.dropUnapproved(ctx, tx, a.Action, a.InstanceID); err != nil {
 			return 0, err
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -30,31 +31,39 @@ type AuditEntry struct {
 	At         time.Time      `json:"at"`
 	ActorID    string         `json:"actor_id"`
 	Actor      string         `json:"actor"`
+	Chat       *ChatUser      `json:"chat,omitempty"` // who they are on the chat service that it came from
 	Door       Door           `json:"door"`
 	Address    string         `json:"address"`
 	Action     string         `json:"action"`
 	InstanceID string         `json:"instance_id"`
 	Subject    string         `json:"subject"` // the name or id of the thing, as the person knows it
 	Outcome    Outcome        `json:"outcome"`
+	Reference  string         `json:"reference"` // id of the operation, approval, link or backup, or else by which the door knows the request
 	Data       map[string]any `json:"data"`
 }
 
 // audit starts an entry about the request.
 func (r Request) audit(outcome Outcome) AuditEntry {
-	e := AuditEntry{ActorID: r.Actor.ID, Actor: r.Actor.Login, Door: r.Door, Address: r.Address, Outcome: outcome}
+	e := AuditEntry{ActorID: r.Actor.ID, Actor: r.Actor.Login, Chat: r.Chat, Door: r.Door, Address: r.Address, Outcome: outcome, Reference: r.Reference}
 	if r.Command != nil {
 		e.Action = r.Command.action()
 	}
 	return e
 }
 
+// writeAudit adds an entry. Who they are in chat and the request's reference are part of its data, which the chain of the trail proves.
 func writeAudit(ctx context.Context, rows execer, e AuditEntry) error {
-	if e.Data == nil {
-		e.Data = map[string]any{}
+	data := map[string]any{}
+	maps.Copy(data, e.Data)
+	if e.Chat != nil {
+		data["chat"] = e.Chat
+	}
+	if e.Reference != "" {
+		data["request"] = e.Reference
 	}
 	_, err := rows.Exec(ctx, `insert into audit (actor_id, actor, door, address, action, instance_id, subject, outcome, data)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.ActorID, e.Actor, e.Door, e.Address, e.Action, e.InstanceID, e.Subject, e.Outcome, e.Data)
+		e.ActorID, e.Actor, e.Door, e.Address, e.Action, e.InstanceID, e.Subject, e.Outcome, data)
 	if err != nil {
 		return fmt.Errorf("write the audit entry: %w", err)
 	}
@@ -74,8 +83,12 @@ type AuditFilter struct {
 	Actor    string // login
 	Action   string // such as download, or the beginning of some, such as link.
 	Outcome  Outcome
+	Door     Door
 	Span
 }
+
+const selectAudit = `select id, at, actor_id, actor, data->'chat' as chat, door, address, action, instance_id, subject, outcome,
+	coalesce(data->>'operation', data->>'approval', data->>'link', data->>'backup', data->>'request', '') as reference, data - 'chat' as data from audit `
 
 // AuditTrail lists the audit trail, newest first, for administrators and auditors. next is the cursor of the next page, or empty.
 // Errors: CodeForbidden, CodeInvalid.
@@ -94,10 +107,9 @@ func (s *Service) AuditTrail(ctx context.Context, actor Actor, f AuditFilter, pa
 	}
 	since, until := f.limits()
 	limit := min(max(page.Limit, 1), maxAudit)
-	list, err = many[AuditEntry](ctx, s.db, `select id, at, actor_id, actor, door, address, action, instance_id, subject, outcome, data from audit
-		where id < $1 and ($2 = '' or instance_id = $2 or subject = $2 or instance_id in (select id from instances where name = $2)) and ($3 = '' or actor = lower($3))
+	list, err = many[AuditEntry](ctx, s.db, selectAudit+`where id < $1 and ($2 = '' or instance_id = $2 or subject = $2 or instance_id in (select id from instances where name = $2)) and ($3 = '' or actor = lower($3))
 		and ($4 = '' or starts_with(action, $4)) and ($5 = '' or outcome = $5) and ($6::timestamptz is null or at >= $6) and ($7::timestamptz is null or at < $7)
-		order by id desc limit $8`, before, f.Database, f.Actor, f.Action, f.Outcome, since, until, limit+1)
+		and ($9 = '' or door = $9) order by id desc limit $8`, before, f.Database, f.Actor, f.Action, f.Outcome, since, until, limit+1, f.Door)
 	if err != nil {
 		return nil, "", fmt.Errorf("read the audit trail: %w", err)
 	}

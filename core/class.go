@@ -95,7 +95,8 @@ type ClassCredentials struct {
 
 // CollectClass hands the passwords of the databases of a class to their owner, in the way of Collect. What is not ready, or was
 // collected already, comes with a note in place of the password. Errors: CodeNotFound when the actor has no such class.
-func (s *Service) CollectClass(ctx context.Context, req Request, class string) ([]ClassCredentials, error) {
+func (s *Service) CollectClass(ctx context.Context, req Request, class string) (_ []ClassCredentials, err error) {
+	defer s.refusing(ctx, req, "credentials.collect", class, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ type change struct {
 	// immediate says that write does it all: the operation is done as soon as it is recorded.
 	immediate bool
 	audit     map[string]any // what the audit trail tells beside the operation
+	// before is what changes, as it was, by the keys of audit that say what it becomes. May be nil.
+	before func(i Instance) map[string]any
 }
 
 func (c change) decide(ctx context.Context, s *Service, tx pgx.Tx, req Request) (Receipt, error) {
@@ -128,6 +130,13 @@ func (c change) record(ctx context.Context, tx pgx.Tx, req Request, i Instance, 
 	for k, v := range c.audit {
 		e.Data[k] = v
 	}
+	if c.before != nil {
+		was, becomes := c.before(i), map[string]any{}
+		for k := range was {
+			becomes[k] = c.audit[k]
+		}
+		e.Data["before"], e.Data["after"] = was, becomes
+	}
 	if err := writeAudit(ctx, &rows, e); err != nil {
 		return err
 	}
@@ -136,6 +145,9 @@ func (c change) record(ctx context.Context, tx pgx.Tx, req Request, i Instance, 
 	}
 	return nil
 }
+
+// stateOf is what changes, of a command after which the instance has another state.
+func stateOf(i Instance) map[string]any { return map[string]any{"state": i.State} }
 
 // explain says who holds an instance that is busy.
 func (c change) explain(ctx context.Context, s *Service, err error) error {

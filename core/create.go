@@ -47,6 +47,9 @@ type Create struct {
 
 func (Create) action() string { return "create" }
 
+// subject is what it is about.
+func (c Create) subject() string { return c.Name }
+
 // creation is a create command with every default filled in, and its secrets sealed.
 type creation struct {
 	Create

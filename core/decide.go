@@ -196,7 +196,10 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 		a.ID, state, req.Actor.ID, d.Reason, operation, alone)
 	e := req.audit(OutcomeDone)
 	e.InstanceID, e.Subject = a.InstanceID, a.Database
-	e.Data = map[string]any{"approval": a.ID, "action": a.Action, "requested_by": a.RequestedBy, "reason": d.Reason}
+	e.Data = map[string]any{
+		"approval": a.ID, "action": a.Action, "requested_by": a.RequestedBy, "reason": d.Reason,
+		"before": map[string]any{"state": a.State}, "after": map[string]any{"state": state},
+	}
 	if len(a.ApprovedBy) > 0 {
 		e.Data["approved_by"] = a.ApprovedBy
 	}

@@ -33,7 +33,7 @@ func (c Delete) prepare(*Service, Actor) (decision, error) {
 	states := []State{StateReady, StateStopped, StateRestoring}
 	return deletion{
 		ask:      request{on: c.Database, action: "delete", reason: c.Reason, states: states, allow: mayDelete},
-		now:      change{on: c.Database, kind: "delete", states: states, allow: mayDelete, audit: map[string]any{"reason": c.Reason, "alone": !c.approved}},
+		now:      change{on: c.Database, kind: "delete", states: states, allow: mayDelete, audit: map[string]any{"reason": c.Reason, "alone": !c.approved, "state": StateTrashed}, before: stateOf},
 		approved: c.approved,
 	}, nil
 }
@@ -82,6 +82,7 @@ func (c Undelete) prepare(*Service, Actor) (decision, error) {
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {
 			return s.checkQuota(ctx, tx, req.Actor, ownerOf(i), s.amount(i.Size))
 		},
+		before: stateOf, audit: map[string]any{"state": StateReady},
 	}, nil
 }
 

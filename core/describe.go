@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,7 +96,8 @@ func (c Describe) prepare(s *Service, _ Actor) (decision, error) {
 			}
 			return nil
 		},
-		audit: c.changed(),
+		audit:  c.changed(),
+		before: c.was,
 	}, nil
 }
 
@@ -110,6 +112,17 @@ func (c Describe) phi(ctx context.Context, s *Service, tx pgx.Tx, actor Actor, i
 		return &Error{Code: CodeForbidden, Field: "phi", Message: "The mark of health data protects people; only an administrator takes it off."}
 	}
 	return nil
+}
+
+// was is how what changes was before.
+func (c Describe) was(i Instance) map[string]any {
+	now := map[string]any{
+		"description": i.Description, "contact": i.Contact, "department": i.Department, "pi": i.PI, "application": i.Application, "project": i.Project,
+		"support": i.Support, "backup": i.Backup, "backup_window": i.BackupWindow, "maintenance_window": i.MaintenanceWindow, "phi": i.PHI,
+	}
+	changed := c.changed()
+	maps.DeleteFunc(now, func(k string, _ any) bool { _, changes := changed[k]; return !changes })
+	return now
 }
 
 // changed is what the audit trail tells of a change.

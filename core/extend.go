@@ -45,7 +45,8 @@ func (c Extend) prepare(s *Service, _ Actor) (decision, error) {
 			}
 			return nil
 		},
-		audit: map[string]any{"expires": c.Expires},
+		before: func(i Instance) map[string]any { return map[string]any{"expires_at": i.ExpiresAt} },
+		audit:  map[string]any{"expires": c.Expires, "expires_at": at},
 	}, nil
 }
 

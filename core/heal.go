@@ -52,15 +52,23 @@ func (s *Service) Paused(ctx context.Context) (*Pause, error) {
 	return &p, nil
 }
 
+func pauseAction(paused bool) string {
+	if paused {
+		return "site.pause"
+	}
+	return "site.resume"
+}
+
 // SetPause begins a pause of the site, or ends it; both twice is success. For administrators. Errors: CodeForbidden, CodeInvalid.
-func (s *Service) SetPause(ctx context.Context, req Request, paused bool, reason string) (*Pause, error) {
+func (s *Service) SetPause(ctx context.Context, req Request, paused bool, reason string) (_ *Pause, err error) {
+	defer s.refusing(ctx, req, pauseAction(paused), "", &err)
 	if !req.Actor.IsAdmin() {
 		return nil, Errorf(CodeForbidden, "Only administrators may pause the site.")
 	}
 	if err := checkText("reason", reason, 1000); err != nil {
 		return nil, err
 	}
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		sql, args := "delete from site where key = $1", []any{pausedKey}
 		if paused {
 			text, err := json.Marshal(Pause{By: req.Actor.Login, At: s.now().UTC(), Reason: reason})
@@ -74,10 +82,7 @@ func (s *Service) SetPause(ctx context.Context, req Request, paused bool, reason
 			return err
 		}
 		e := req.audit(OutcomeDone)
-		e.Action, e.Data = "site.resume", map[string]any{"reason": reason}
-		if paused {
-			e.Action = "site.pause"
-		}
+		e.Action, e.Data = pauseAction(paused), map[string]any{"reason": reason}
 		return writeAudit(ctx, tx, e)
 	})
 	if err != nil {

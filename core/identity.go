@@ -252,7 +252,7 @@ func (s *Service) ConfirmLink(ctx context.Context, user ChatUser, offer string) 
 		if err := s.saveIdentity(ctx, tx, user, p.ID, "code"); err != nil {
 			return err
 		}
-		return s.tellOfIdentity(ctx, tx, user, p, true)
+		return s.tellOfIdentity(ctx, tx, Request{Actor: Actor{Person: p}, Door: Door(user.Platform), Chat: &user}, user, true)
 	})
 	return p, err
 }
@@ -267,21 +267,20 @@ func (s *Service) Unlink(ctx context.Context, req Request, user ChatUser) error 
 		if tag.RowsAffected() == 0 {
 			return nil
 		}
-		return s.tellOfIdentity(ctx, tx, user, req.Actor.Person, false)
+		return s.tellOfIdentity(ctx, tx, req, user, false)
 	})
 }
 
 // tellOfIdentity records, and tells by mail, that somebody acts as a person in chat from now on, or not any more.
-func (s *Service) tellOfIdentity(ctx context.Context, tx pgx.Tx, user ChatUser, p Person, linked bool) error {
-	action := "identity.link"
+func (s *Service) tellOfIdentity(ctx context.Context, tx pgx.Tx, req Request, user ChatUser, linked bool) error {
+	action, p := "identity.link", req.Actor.Person
 	if !linked {
 		action = "identity.unlink"
 	}
-	err := writeAudit(ctx, tx, AuditEntry{
-		ActorID: p.ID, Actor: p.Login, Door: Door(user.Platform), Action: action, Subject: p.Login, Outcome: OutcomeDone,
-		Data: map[string]any{"platform": user.Platform, "team": user.Team, "user": user.ID, "name": user.Name},
-	})
-	if err != nil {
+	e := req.audit(OutcomeDone)
+	e.Action, e.Subject = action, p.Login
+	e.Data = map[string]any{"platform": user.Platform, "team": user.Team, "user": user.ID, "name": user.Name}
+	if err := writeAudit(ctx, tx, e); err != nil {
 		return err
 	}
 	return s.notify(ctx, tx, Notification{

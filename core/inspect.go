@@ -35,7 +35,8 @@ type Logs struct {
 
 // Logs reads the log of an instance, for its owner and administrators: it may hold what people wrote in queries. Each reading is in
 // the audit trail. Errors: CodeNotFound, CodeForbidden, CodeGone, CodeUnavailable.
-func (s *Service) Logs(ctx context.Context, req Request, name string, lines int) (Logs, error) {
+func (s *Service) Logs(ctx context.Context, req Request, name string, lines int) (_ Logs, err error) {
+	defer s.refusing(ctx, req, "logs.read", name, &err)
 	i, err := s.inspected(ctx, req.Actor, name)
 	if err != nil {
 		return Logs{}, err
@@ -88,7 +89,8 @@ func (s *Service) auditRead(ctx context.Context, req Request, i Instance, action
 // Report reads what an instance holds, under its owner's rights, for its owner and administrators. It takes at most ten seconds; then
 // it gives what it has, marked as not complete. Errors: CodeNotFound, CodeForbidden, CodeGone, CodeBusy while it does not run,
 // CodeTooMany, CodeUnavailable when the server does not answer.
-func (s *Service) Report(ctx context.Context, req Request, name string) (engine.Report, error) {
+func (s *Service) Report(ctx context.Context, req Request, name string) (_ engine.Report, err error) {
+	defer s.refusing(ctx, req, "report.read", name, &err)
 	i, err := s.inspected(ctx, req.Actor, name)
 	if err != nil {
 		return engine.Report{}, err

@@ -104,6 +104,7 @@ func (s *Service) makeLink(ctx context.Context, tx pgx.Tx, req Request, l Link) 
 // SecretLink makes a link by which the actor has their own password on an instance shown once, and gives its token, for a message that
 // others may see, too. Errors: as Instance; CodeGone when there is nothing to be shown any more.
 func (s *Service) SecretLink(ctx context.Context, req Request, database string) (l Link, token string, err error) {
+	defer s.refusing(ctx, req, "link.make", database, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return l, "", err
 	}
@@ -130,7 +131,8 @@ func (s *Service) SecretLink(ctx context.Context, req Request, database string) 
 
 // IssueLink gives a link of the actor's own a token, for its address. An address that it had before stops working.
 // Errors: CodeNotFound, CodeGone.
-func (s *Service) IssueLink(ctx context.Context, req Request, id string) (Link, string, error) {
+func (s *Service) IssueLink(ctx context.Context, req Request, id string) (_ Link, _ string, err error) {
+	defer s.refusing(ctx, req, "link.issue", id, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return Link{}, "", err
 	}
@@ -187,6 +189,7 @@ func (s *Service) refuseLink(ctx context.Context, req Request, l Link, why error
 // all of it was sent. Errors: as LookLink; CodeForbidden also for a token that may only read.
 func (s *Service) UseLink(ctx context.Context, req Request, token string) (Link, error) {
 	if err := req.Actor.needs(ScopeOperate); err != nil {
+		s.noteRefusal(ctx, req, "link.use", "", err)
 		return Link{}, err
 	}
 	l, err := s.LookLink(ctx, req, token)
@@ -231,7 +234,8 @@ func (s *Service) FinishLink(ctx context.Context, req Request, l Link, more map[
 }
 
 // RevokeLink takes a link back, for the person that it is for and for administrators. Doing it twice is success. Errors: CodeNotFound.
-func (s *Service) RevokeLink(ctx context.Context, req Request, id string) error {
+func (s *Service) RevokeLink(ctx context.Context, req Request, id string) (err error) {
+	defer s.refusing(ctx, req, "link.revoke", id, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return err
 	}

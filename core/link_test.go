@@ -203,8 +203,8 @@ func TestLinkBelongsToOne(t *testing.T) {
 			t.Errorf("%d times %s in the audit trail, want %d", n, action, want)
 		}
 	}
-	if n, _ := k.trail(t, "link.use", core.OutcomeRefused); n != 6 {
-		t.Errorf("%d refusals in the audit trail, want those of two others, twice, and of what was over, twice", n)
+	if n, _ := k.trail(t, "link.use", core.OutcomeRefused); n != 8 {
+		t.Errorf("%d refusals in the audit trail, want those of two others and of a token that reads, twice, and of what was over, twice", n)
 	}
 }
 

@@ -93,19 +93,27 @@ type Account struct {
 // SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there. A mail address
 // that another person has already is left out: it stands for one person.
 func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
-	p, err := one[Person](ctx, s.db, `
+	type saved struct {
+		Person
+		WasAdmin, WasAuditor bool
+		WasLeads             []string
+	}
+	p, err := one[saved](ctx, s.db, `
+		with was as (select admin, auditor, leads from people where login = lower($2)), saved as (
 		insert into people (id, login, email, name, admin, password_hash, groups, auditor, leads)
 		select $1, lower($2), case when not exists (select from people o where o.email = lower($3) and o.login <> lower($2)) then lower(nullif($3, '')) end,
 			$4, $5, nullif($6, ''), coalesce($7::text[], '{}'), $8, $9
 		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin, groups = excluded.groups,
 			auditor = excluded.auditor, leads = excluded.leads,
 			password_hash = coalesce(excluded.password_hash, people.password_hash)
-		returning `+personColumns, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups,
+		returning `+personColumns+`) select saved.*, coalesce(was.admin, false) as was_admin,
+			coalesce(was.auditor, false) as was_auditor, coalesce(was.leads, '{}') as was_leads from saved left join was on true`, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups,
 		s.policy.Roles.Audits(a.Groups), s.policy.Roles.Led(a.Groups))
 	if err != nil {
-		return p, fmt.Errorf("save person %s: %w", a.Login, err)
+		return p.Person, fmt.Errorf("save person %s: %w", a.Login, err)
 	}
-	return p, nil
+	was := Person{Admin: p.WasAdmin, Auditor: p.WasAuditor, Leads: p.WasLeads}
+	return p.Person, s.noteRole(ctx, p.Person, was)
 }
 
 // PasswordHash reads the hash of a local account by login name or mail address. Errors: CodeNotFound.

@@ -30,6 +30,7 @@ func (c PinBackup) prepare(*Service, Actor) (decision, error) {
 	if c.Unpin {
 		kind = "unpin"
 	}
+	audit := map[string]any{"backup": c.Backup, "note": c.Note}
 	return change{
 		on: c.Database, kind: kind, states: everyState, immediate: true,
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {
@@ -40,6 +41,8 @@ func (c PinBackup) prepare(*Service, Actor) (decision, error) {
 			if err := b.usable(); err != nil {
 				return err
 			}
+			audit["before"] = map[string]any{"pinned": b.PinnedAt != nil, "note": b.PinNote}
+			audit["after"] = map[string]any{"pinned": !c.Unpin, "note": c.Note}
 			_, err = tx.Exec(ctx, `update backups set pinned_at = case when $2 then null else coalesce(pinned_at, $3) end, pinned_by = case when $2 then null else $4 end,
 				pin_note = case when $2 then '' else $5 end where id = $1`, b.ID, c.Unpin, s.now(), req.Actor.ID, c.Note)
 			if err != nil {
@@ -47,6 +50,6 @@ func (c PinBackup) prepare(*Service, Actor) (decision, error) {
 			}
 			return nil
 		},
-		audit: map[string]any{"backup": c.Backup, "note": c.Note},
+		audit: audit,
 	}, nil
 }

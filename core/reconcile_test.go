@@ -187,8 +187,8 @@ func TestPause(t *testing.T) {
 	if r, err := s.Reconcile(t.Context(), cluster); err != nil || r.Healed != 1 {
 		t.Errorf("after it: %+v, %v", r, err)
 	}
-	if n := count(t, pool, "select count(*) from audit where action like 'site.%'"); n != 2 {
-		t.Errorf("%d audit entries, want 2", n)
+	if n := count(t, pool, "select count(*) from audit where action like 'site.%'"); n != 3 {
+		t.Errorf("%d audit entries, want that it was refused, begun and ended", n)
 	}
 }
 

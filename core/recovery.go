@@ -74,12 +74,12 @@ func (s *Service) Recoveries(ctx context.Context, actor Actor) ([]Recovery, erro
 }
 
 // AcceptRecovery lets everything go on after a recovery. For administrators. Errors: CodeForbidden, CodeNotFound when nothing waits for it.
-func (s *Service) AcceptRecovery(ctx context.Context, req Request) (Recovery, error) {
+func (s *Service) AcceptRecovery(ctx context.Context, req Request) (r Recovery, err error) {
+	defer s.refusing(ctx, req, "recovery.accept", "", &err)
 	if !req.Actor.IsAdmin() {
 		return Recovery{}, Errorf(CodeForbidden, "Only administrators accept a recovery.")
 	}
-	var r Recovery
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
 		r, err = one[Recovery](ctx, tx, `update recoveries set accepted_at = $1, accepted_by = $2 where accepted_at is null
 			returning id, at, backup_id, backup_at, differences, accepted_at, accepted_by`, s.now(), req.Actor.Login)
 		if notFound(err) {

@@ -51,7 +51,8 @@ func (c Resize) prepare(s *Service, actor Actor) (decision, error) {
 			more := policy.Limit{CPU: to.CPU - from.CPU, Memory: to.Memory - from.Memory, Disk: to.Disk - from.Disk}
 			return s.checkQuota(ctx, tx, req.Actor, ownerOf(i), more)
 		},
-		audit: map[string]any{"size": c.Size},
+		before: func(i Instance) map[string]any { return map[string]any{"size": i.Size} },
+		audit:  map[string]any{"size": c.Size},
 	}, nil
 }
 

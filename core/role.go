@@ -78,6 +78,20 @@ func (s *Service) Overlooks(ctx context.Context, actor Actor, i Instance) (yes b
 	return yes, nil
 }
 
+// noteRole records in the audit trail that somebody has another role than they were known with.
+func (s *Service) noteRole(ctx context.Context, p, was Person) error {
+	if p.Admin == was.Admin && p.Auditor == was.Auditor && slices.Equal(p.Leads, was.Leads) {
+		return nil
+	}
+	said := func(p Person) map[string]any {
+		return map[string]any{"admin": p.Admin, "auditor": p.Auditor, "leads": append([]string{}, p.Leads...)}
+	}
+	return writeAudit(ctx, s.db, AuditEntry{
+		Actor: "mydb", Door: DoorSystem, Action: "role.change", Subject: p.Login, Outcome: OutcomeDone,
+		Data: map[string]any{"person": p.ID, "groups": p.Groups, "before": said(was), "after": said(p)},
+	})
+}
+
 // ApplyRoles reckons everybody's role anew from their groups, and gives how many have another one. The policy may have changed since the
 // directory was asked.
 func (s *Service) ApplyRoles(ctx context.Context) (changed int, err error) {
@@ -95,8 +109,12 @@ func (s *Service) ApplyRoles(ctx context.Context) (changed int, err error) {
 		if audits == m.Auditor && slices.Equal(led, m.Leads) {
 			continue
 		}
-		if _, err := s.db.Exec(ctx, "update people set auditor = $2, leads = $3 where id = $1", m.ID, audits, led); err != nil {
+		p, err := one[Person](ctx, s.db, "update people set auditor = $2, leads = $3 where id = $1 returning "+personColumns, m.ID, audits, led)
+		if err != nil {
 			return changed, fmt.Errorf("change a role: %w", err)
+		}
+		if err := s.noteRole(ctx, p, Person{Admin: p.Admin, Auditor: m.Auditor, Leads: m.Leads}); err != nil {
+			return changed, err
 		}
 		changed++
 	}

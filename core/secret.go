@@ -46,7 +46,8 @@ type Credentials struct {
 // Collect hands the password of a ready instance to its owner, and that of a colleague's account to the colleague, and to nobody
 // else: the first call starts ten minutes in which it may be repeated. Errors: CodeNotFound, CodeForbidden for an administrator who is not the owner, CodeBusy before the instance
 // is ready, CodeGone after the ten minutes.
-func (s *Service) Collect(ctx context.Context, req Request, name string) (Credentials, error) {
+func (s *Service) Collect(ctx context.Context, req Request, name string) (_ Credentials, err error) {
+	defer s.refusing(ctx, req, "credentials.collect", name, &err)
 	i, err := s.Instance(ctx, req.Actor, name)
 	if err != nil {
 		return Credentials{}, err

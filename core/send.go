@@ -47,6 +47,7 @@ type Download struct {
 // CodeUnavailable when the store does not answer.
 func (s *Service) OpenDownload(ctx context.Context, req Request, token, part string) (*Download, error) {
 	if err := req.Actor.needs(ScopeOperate); err != nil {
+		s.noteRefusal(ctx, req, "link.use", "", err)
 		return nil, err
 	}
 	l, err := s.LookLink(ctx, req, token)

@@ -137,6 +137,10 @@ type Request struct {
 	Actor   Actor
 	Door    Door
 	Address string // network address of the client, for the audit trail
+	// Chat is who wrote it on a chat service; nil elsewhere.
+	Chat *ChatUser
+	// Reference is by which the door knows the request, such as in its log; for the audit trail.
+	Reference string
 	// Key makes the request idempotent: the same key of the same person again gives the first receipt and does nothing. Empty
 	// means that the door has no way to recognise a repetition.
 	Key     string
@@ -179,7 +183,7 @@ func (s *Service) Do(ctx context.Context, req Request) (Receipt, error) {
 	}
 	d, err := req.Command.prepare(s, req.Actor)
 	if err != nil {
-		s.auditRefusal(ctx, req, err)
+		s.keepRefusal(ctx, req, err)
 		return Receipt{}, err
 	}
 	var receipt Receipt
@@ -197,7 +201,7 @@ func (s *Service) Do(ctx context.Context, req Request) (Receipt, error) {
 		if violates(err) != "" {
 			err = d.explain(ctx, s, err)
 		}
-		s.auditRefusal(ctx, req, err)
+		s.keepRefusal(ctx, req, err)
 		return Receipt{}, err
 	}
 	return receipt, nil
@@ -249,18 +253,6 @@ func (s *Service) keepReceipt(ctx context.Context, tx pgx.Tx, req Request, recei
 		return fmt.Errorf("keep the receipt: %w", err)
 	}
 	return nil
-}
-
-// auditRefusal records that a person was refused something for lack of rights. Mistakes in the request are not kept.
-func (s *Service) auditRefusal(ctx context.Context, req Request, refused error) {
-	if CodeOf(refused) != CodeForbidden {
-		return
-	}
-	e := req.audit(OutcomeRefused)
-	e.Data = map[string]any{"reason": refused.Error()}
-	if err := writeAudit(ctx, s.db, e); err != nil {
-		s.log.Error("a refusal could not be recorded", "error", err)
-	}
 }
 
 // Catalogue is what may be asked for.

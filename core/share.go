@@ -51,6 +51,7 @@ func (c Share) prepare(s *Service, _ Actor) (decision, error) {
 		return nil, invalid("with", "Say with whom, by login or mail address, such as grace; or a group, such as group:genomics.")
 	}
 	var work []AccessWork
+	audit, before := map[string]any{"with": c.With, "writes": writes, "until": until}, map[string]any{}
 	return change{
 		on: c.Database, kind: "share", states: []State{StateReady},
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instance, _ string) error {
@@ -64,17 +65,31 @@ func (c Share) prepare(s *Service, _ Actor) (decision, error) {
 				return err
 			}
 			for _, p := range people {
+				before[p.Login] = g.rightOf(p)
 				if err := g.share(ctx, p, writes, until, group); err != nil {
 					return err
 				}
 			}
-			work = g.work
+			work, audit["before"] = g.work, before
 			return nil
 		},
 		nothing: func() bool { return len(work) == 0 },
 		args:    func(Instance) any { return AccessArgs{Accounts: work} },
-		audit:   map[string]any{"with": c.With, "writes": writes, "until": until},
+		audit:   audit,
 	}, nil
+}
+
+// rightOf is what a person may do by now: read, write or none.
+func (g *grants) rightOf(p Person) string {
+	for _, a := range g.live {
+		if a.Kind == AccessShare && value(a.PersonID) == p.ID {
+			if a.Writes {
+				return RightWrite
+			}
+			return RightRead
+		}
+	}
+	return "none"
 }
 
 // wanted reads the right and the end.

@@ -27,7 +27,8 @@ const (
 func (c Stop) prepare(*Service, Actor) (decision, error) {
 	return change{
 		on: c.Database, kind: "stop", states: []State{StateReady, StateStopped},
-		done: func(i Instance) bool { return i.State == StateStopped },
+		done:   func(i Instance) bool { return i.State == StateStopped },
+		before: stateOf, audit: map[string]any{"state": StateStopped},
 	}, nil
 }
 
@@ -40,7 +41,8 @@ func (c Start) prepare(s *Service, _ Actor) (decision, error) {
 			}
 			return refuseExpired(i, s.now())
 		},
-		done: func(i Instance) bool { return i.State == StateReady },
+		done:   func(i Instance) bool { return i.State == StateReady },
+		before: stateOf, audit: map[string]any{"state": StateReady},
 	}, nil
 }
 

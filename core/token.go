@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,7 +31,7 @@ const tokenColumns = "id, person_id, name, scope, created_at, expires_at, last_u
 // TokenPrefix starts every token, so that secret scanners recognise one.
 const TokenPrefix = "mydb_"
 
-// NewToken asks for an API token. Scope defaults to operate, Expires to what the policy of the site says.
+// NewToken asks for an API token. Scope defaults to operate, or to read for those who can have no wider one, Expires to what the policy of the site says.
 type NewToken struct {
 	Name    string
 	Scope   Scope
@@ -35,9 +39,10 @@ type NewToken struct {
 }
 
 // MakeToken makes a token for the actor and returns its secret, which is stored nowhere. Errors: CodeInvalid, CodeForbidden.
-func (s *Service) MakeToken(ctx context.Context, req Request, n NewToken) (Token, string, error) {
+func (s *Service) MakeToken(ctx context.Context, req Request, n NewToken) (_ Token, _ string, err error) {
+	defer s.refusing(ctx, req, "token.make", n.Name, &err)
 	if n.Scope == "" {
-		n.Scope = ScopeOperate
+		n.Scope = widest(req.Actor)
 	}
 	if n.Expires.IsZero() {
 		n.Expires = s.now().Add(time.Duration(s.policy.Tokens.Default))
@@ -45,7 +50,7 @@ func (s *Service) MakeToken(ctx context.Context, req Request, n NewToken) (Token
 	if err := s.checkToken(req.Actor, n); err != nil {
 		return Token{}, "", err
 	}
-	secret := TokenPrefix + strings.ToLower(rand.Text()+rand.Text()[:6])
+	secret := newSecret()
 	t, err := one[Token](ctx, s.db, `insert into tokens (id, person_id, name, scope, hash, expires_at)
 		values ($1, $2, $3, $4, $5, $6) returning `+tokenColumns,
 		xid.New().String(), req.Actor.ID, n.Name, n.Scope, tokenHash(secret), n.Expires)
@@ -67,6 +72,9 @@ func (s *Service) checkToken(actor Actor, n NewToken) error {
 	if n.Scope == ScopeAdmin && !actor.Admin {
 		return invalid("scope", "Only administrators can have tokens with the scope admin.")
 	}
+	if n.Scope != ScopeRead && actor.onlyAudits() {
+		return invalid("scope", "Auditors change nothing, so their tokens have the scope read.")
+	}
 	if !n.Expires.After(s.now()) || n.Expires.After(s.now().Add(time.Duration(s.policy.Tokens.Maximum))) {
 		return invalid("expires", "A token expires within %s from now on this site.", count(int(time.Duration(s.policy.Tokens.Maximum).Hours()/24), "day"))
 	}
@@ -79,17 +87,24 @@ func (s *Service) Tokens(ctx context.Context, actor Actor) ([]Token, error) {
 		where person_id = $1 and revoked_at is null and expires_at > now() order by id desc`, actor.ID)
 }
 
-// RevokeToken ends one of the actor's own tokens, by id. Errors: CodeNotFound.
-func (s *Service) RevokeToken(ctx context.Context, req Request, id string) error {
-	tag, err := s.db.Exec(ctx, "update tokens set revoked_at = now() where id = $1 and person_id = $2 and revoked_at is null", id, req.Actor.ID)
+// RevokeToken ends a token, by id: one's own, or anybody's as an administrator. A token that may only read ends none but itself, which it
+// does not know. Errors: CodeNotFound, CodeForbidden.
+func (s *Service) RevokeToken(ctx context.Context, req Request, id string) (err error) {
+	defer s.refusing(ctx, req, "token.revoke", id, &err)
+	if err := req.Actor.covers(ScopeOperate); err != nil {
+		return err
+	}
+	var of, name string
+	err = s.db.QueryRow(ctx, `update tokens t set revoked_at = now() from people p where t.id = $1 and (t.person_id = $2 or $3) and t.revoked_at is null
+		and p.id = t.person_id returning p.login, t.name`, id, req.Actor.ID, req.Actor.IsAdmin()).Scan(&of, &name)
+	if notFound(err) {
+		return Errorf(CodeNotFound, "You have no token %q.", clip(id))
+	}
 	if err != nil {
 		return fmt.Errorf("revoke the token: %w", err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Errorf(CodeNotFound, "You have no token %q.", id)
-	}
 	e := req.audit(OutcomeDone)
-	e.Action, e.Subject = "token.revoke", id
+	e.Action, e.Subject, e.Data = "token.revoke", id, map[string]any{"name": name, "of": of}
 	return writeAudit(ctx, s.db, e)
 }
 
@@ -116,6 +131,35 @@ func (s *Service) Bearer(ctx context.Context, secret string) (Actor, error) {
 		return Actor{}, fmt.Errorf("look up the token: %w", err)
 	}
 	return Actor(r), nil
+}
+
+// newSecret makes a token: 160 random bits in base32, and the CRC-32 of them as seven more letters, by which a scanner tells a token from
+// what only looks like one.
+func newSecret() string {
+	body := strings.ToLower(rand.Text() + rand.Text()[:6])
+	return TokenPrefix + body + checksum(body)
+}
+
+// checksum is the CRC-32 (IEEE) of a text, in the letters of base32.
+func checksum(body string) string {
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body)))
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum))
+}
+
+var tokenPattern = regexp.MustCompile(`^` + TokenPrefix + `([a-z2-7]{32})([a-z2-7]{7})$`)
+
+// IsToken reports whether a text is a whole token, as scanners for secrets do. Tokens of before 2026-12 have no checksum.
+func IsToken(text string) bool {
+	m := tokenPattern.FindStringSubmatch(text)
+	return m != nil && checksum(m[1]) == m[2]
+}
+
+// widest is the scope that a token has of which nothing is said.
+func widest(a Actor) Scope {
+	if a.onlyAudits() || !a.may(ScopeOperate) {
+		return ScopeRead
+	}
+	return ScopeOperate
 }
 
 func tokenHash(secret string) []byte {

@@ -36,6 +36,7 @@ func (c Transfer) prepare(s *Service, _ Actor) (decision, error) {
 	}
 	var args TransferArgs
 	owned := false
+	audit := map[string]any{"to": c.To}
 	return change{
 		on: c.Database, kind: "transfer", states: []State{StateReady},
 		write: func(ctx context.Context, s *Service, tx pgx.Tx, _ Request, i Instance, _ string) error {
@@ -46,6 +47,7 @@ func (c Transfer) prepare(s *Service, _ Actor) (decision, error) {
 			if args.To, args.Login, owned = p.ID, p.Login, p.ID == i.OwnerID; owned {
 				return nil
 			}
+			audit["owner"] = p.Login
 			if err := s.checkTransfer(ctx, tx, i, p); err != nil {
 				return err
 			}
@@ -59,7 +61,8 @@ func (c Transfer) prepare(s *Service, _ Actor) (decision, error) {
 		},
 		nothing: func() bool { return owned },
 		args:    func(Instance) any { return args },
-		audit:   map[string]any{"to": c.To},
+		before:  func(i Instance) map[string]any { return map[string]any{"owner": i.Owner} },
+		audit:   audit,
 	}, nil
 }
 

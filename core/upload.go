@@ -59,7 +59,8 @@ func (s *Service) MaxUpload() int64 {
 // how many bytes will come, 0 when nobody knows.
 //
 // Errors: CodeInvalid for what is not understood, damaged or cut off; CodeTooLarge, CodeQuota, CodeUnavailable.
-func (s *Service) Upload(ctx context.Context, req Request, name string, in io.Reader, size int64) (Upload, error) {
+func (s *Service) Upload(ctx context.Context, req Request, name string, in io.Reader, size int64) (_ Upload, err error) {
+	defer s.refusing(ctx, req, "upload", name, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return Upload{}, err
 	}
@@ -217,7 +218,8 @@ func (s *Service) findUpload(ctx context.Context, db DB, actor Actor, id string)
 }
 
 // RemoveUpload removes an upload of the caller's. Errors: CodeNotFound, CodeBusy while it is imported.
-func (s *Service) RemoveUpload(ctx context.Context, req Request, id string) error {
+func (s *Service) RemoveUpload(ctx context.Context, req Request, id string) (err error) {
+	defer s.refusing(ctx, req, "upload.remove", id, &err)
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return err
 	}
@@ -244,6 +246,11 @@ func (s *Service) RemoveUpload(ctx context.Context, req Request, id string) erro
 	})
 	if err != nil {
 		return fmt.Errorf("end the upload: %w", err)
+	}
+	e := req.audit(OutcomeDone)
+	e.Action, e.Subject, e.Data = "upload.remove", u.ID, map[string]any{"name": u.Name}
+	if err := writeAudit(ctx, s.db, e); err != nil {
+		return err
 	}
 	_, err = s.SweepUploads(ctx, store)
 	return err

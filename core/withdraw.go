@@ -54,7 +54,9 @@ func (c Withdraw) record(ctx context.Context, tx pgx.Tx, req Request, a approval
 	var rows together
 	_, _ = rows.Exec(ctx, "update approvals set state = 'withdrawn', decided_at = now() where id = $1", a.ID)
 	e := req.audit(OutcomeDone)
-	e.InstanceID, e.Subject, e.Data = a.InstanceID, a.Database, map[string]any{"approval": a.ID, "action": a.Action}
+	e.InstanceID, e.Subject, e.Data = a.InstanceID, a.Database, map[string]any{
+		"approval": a.ID, "action": a.Action, "before": map[string]any{"state": a.State}, "after": map[string]any{"state": "withdrawn"},
+	}
 	if err := writeAudit(ctx, &rows, e); err != nil {
 		return err
 	}

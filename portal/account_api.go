@@ -99,8 +99,8 @@ func (s *Server) apiChat(w http.ResponseWriter, r *http.Request, c call) error {
 	if s.console == nil {
 		return core.Errorf(core.CodeUnavailable, "Chat commands are not available on this server.")
 	}
-	key := doorKey(core.DoorTerminal, r.Header.Get("Idempotency-Key"))
-	reply, err := s.console.Run(r.Context(), c.Actor, c.Address, key, text)
+	c.Door, c.Key = core.DoorTerminal, doorKey(core.DoorTerminal, r.Header.Get("Idempotency-Key"))
+	reply, err := s.console.Run(r.Context(), c.Request, text)
 	if err != nil {
 		return err
 	}

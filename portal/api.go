@@ -55,7 +55,7 @@ func (s *Server) door(e endpoint) http.Handler {
 
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, e endpoint) error {
 	c := call{item: itemOf(r)}
-	c.Door, c.Address = core.DoorAPI, s.addressOf(r)
+	c.Door, c.Address, c.Reference = core.DoorAPI, s.addressOf(r), visitOf(r).id
 	if e.entry != forAnybody {
 		actor, err := s.recognise(r, e.entry)
 		if err != nil {

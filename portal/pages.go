@@ -170,7 +170,7 @@ func (s *Server) page(h pageHandler) http.Handler {
 		person := visitOf(r).person
 		c := call{item: itemOf(r)}
 		c.Actor = core.Actor{Person: *person, Scope: core.ScopeAdmin} // who is logged in may do all that they may
-		c.Door, c.Address = core.DoorPortal, s.addressOf(r)
+		c.Door, c.Address, c.Reference = core.DoorPortal, s.addressOf(r), visitOf(r).id
 		if r.Method == http.MethodPost {
 			if err := readForm(w, r); err != nil {
 				s.failPage(w, r, err)

@@ -46,9 +46,9 @@ type Options struct {
 
 // Console runs the commands of the chat grammar.
 type Console interface {
-	// Run carries out one line of text for the actor, who is at the given network address. The same non-empty key again does
-	// nothing twice. What the person may know is in the reply, also a refusal; an error is what core.Explain explains.
-	Run(ctx context.Context, actor core.Actor, address, key, text string) (ConsoleReply, error)
+	// Run carries out one line of text. req says who wrote it, and has no command; the same non-empty key again does nothing twice. What
+	// the person may know is in the reply, also a refusal; an error is what core.Explain explains.
+	Run(ctx context.Context, req core.Request, text string) (ConsoleReply, error)
 }
 
 // ConsoleReply is the answer to a chat command.

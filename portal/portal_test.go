@@ -55,12 +55,12 @@ func (passwords) Lookup(context.Context, string) (core.Account, error) {
 // echo is a console that repeats what it was told.
 type echo struct{ address, key string }
 
-func (e *echo) Run(_ context.Context, actor core.Actor, address, key, text string) (ConsoleReply, error) {
-	e.address, e.key = address, key
+func (e *echo) Run(_ context.Context, r core.Request, text string) (ConsoleReply, error) {
+	e.address, e.key = r.Address, r.Key
 	if text == "break" {
 		panic("told to break")
 	}
-	return ConsoleReply{Text: actor.Login + " said " + text}, nil
+	return ConsoleReply{Text: r.Actor.Login + " said " + text}, nil
 }
 
 func newSite(t *testing.T, change ...func(*Options)) *site {
