@@ -1,0 +1,140 @@
+package slack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/mydb-project/mydb/bot"
+	"github.com/mydb-project/mydb/core"
+)
+
+// Slack waits for an acknowledgement for three seconds.
+const (
+	ackLimit = 2500 * time.Millisecond
+	// stale is after how long in the queue something is not begun any more: its person is about to be told that nobody answered.
+	stale = 1500 * time.Millisecond
+)
+
+// answer is what Slack gets as the acknowledgement, and what is done after it.
+type answer struct {
+	payload any // nil: nothing but that it was taken
+	after   func(context.Context)
+}
+
+// inPrivate is an answer to a command that its person alone sees.
+func inPrivate(m message) answer { return answer{payload: m.private("")} }
+
+// event is something that came in, in any way.
+type event interface {
+	// take deals with it, in time.
+	take(ctx context.Context, d *bot.Desk) answer
+	// refuse says that it was not accepted; false: Slack brings it again by itself.
+	refuse() (answer, bool)
+}
+
+// queue is how much waits for its turn.
+type queue struct{ length atomic.Int64 }
+
+// admit gives an event its turn: at most so many at once, and not when it had to wait for too long. tell acknowledges. It never blocks.
+func (a *Adapter) admit(ctx context.Context, d *bot.Desk, e event, tell func(answer)) {
+	came := time.Now()
+	if a.queue.length.Add(1) > waiting {
+		a.queue.length.Add(-1)
+		a.o.Log.Warn("more events come from Slack than MyDB can take")
+		return // not even refused: those who do that would be too many as well
+	}
+	a.goes(func() {
+		defer a.queue.length.Add(-1)
+		select {
+		case a.limit <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		defer func() { <-a.limit }()
+		if time.Since(came) > stale {
+			if r, can := e.refuse(); can {
+				a.tell(ctx, r, tell)
+			}
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, ackLimit)
+		defer cancel()
+		a.tell(ctx, e.take(ctx, d), tell)
+	})
+}
+
+// tell acknowledges, and does what is left to do, for which there is more time.
+func (a *Adapter) tell(ctx context.Context, r answer, tell func(answer)) {
+	tell(r)
+	a.health.acknowledged(a.o.Now())
+	if r.after == nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	a.goes(func() {
+		ctx, cancel := context.WithTimeout(ctx, 2*callLimit)
+		defer cancel()
+		r.after(ctx)
+	})
+}
+
+// goes does something that must not hold up who calls, and survives its mistakes.
+func (a *Adapter) goes(do func()) {
+	a.working.Go(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				a.o.Log.Error("an event from Slack broke its handler", "panic", r, "stack", string(debug.Stack()))
+			}
+		}()
+		do()
+	})
+}
+
+// keyOf names an event for ever.
+func keyOf(parts ...string) string {
+	key := strings.Join(parts, "/")
+	if len(key) > 200 {
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:])
+	}
+	return "slack/" + key
+}
+
+func user(team, id, name string) core.ChatUser {
+	return core.ChatUser{Platform: core.Slack, Team: team, ID: id, Name: or(name, id)}
+}
+
+// accepted keeps an event whose answer comes as a message. It gives what was answered when it came before.
+func (a *Adapter) accepted(ctx context.Context, d *bot.Desk, in core.Inbound) (first *core.Card, err error) {
+	if !in.Direct {
+		in.Foreign = in.Foreign || a.foreign(ctx, in.Channel)
+	}
+	in.At = a.o.Now()
+	r, err := d.Accept(ctx, in)
+	return r.Answer, err
+}
+
+// late is said when Slack did not open a form.
+const late = "Slack did not open the form in time. Try again, or write the command with all that it needs; help shows how."
+
+// open opens a form, with the trigger that came with what somebody did. A repeated event finds it opened.
+func (a *Adapter) open(ctx context.Context, trigger string, view slack.ModalViewRequest) (v *slack.ViewResponse, err error) {
+	if !a.seen.first("trigger/"+trigger, time.Minute) {
+		return nil, nil //nolint:nilnil // it is open already
+	}
+	err = a.call(ctx, "views.open", func(ctx context.Context) (err error) {
+		v, err = a.api.OpenViewContext(ctx, trigger, view)
+		return err
+	})
+	if err != nil {
+		a.o.Log.Warn("a form could not be opened", "error", err)
+	}
+	return v, err
+}
