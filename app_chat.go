@@ -8,6 +8,7 @@ import (
 
 	"github.com/mydb-project/mydb/bot"
 	"github.com/mydb-project/mydb/bot/discord"
+	"github.com/mydb-project/mydb/bot/slack"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/jobs"
 )
@@ -57,7 +58,23 @@ func (a *App) openServices() error {
 		}
 		a.chat.services[core.Discord] = d
 	}
+	if a.Config.SlackOn() {
+		s, err := a.slack()
+		if err != nil {
+			return err
+		}
+		a.chat.services[core.Slack] = s
+	}
 	return nil
+}
+
+// slack is MyDB's side of Slack. Every process that serves has a connection of its own; Slack gives each event to one of them.
+func (a *App) slack() (*slack.Adapter, error) {
+	c := a.Config
+	return slack.New(slack.Options{
+		BotToken: c.SlackBotToken, AppToken: c.SlackAppToken, SigningSecret: c.SlackSigningSecret, Team: c.SlackTeamID, AdminChannel: c.SlackAdminChannel,
+		APIURL: c.SlackAPIURL, Log: a.Log,
+	})
 }
 
 // discord is MyDB's side of Discord. Of all processes, one is connected to the gateway.

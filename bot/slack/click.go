@@ -27,14 +27,14 @@ func (i interaction) take(ctx context.Context, d *bot.Desk) answer {
 	return answer{} // closed forms, and what the app does not have
 }
 
-func (i interaction) refuse() (answer, bool) {
+func (i interaction) refuse() answer {
 	switch i.Type {
 	case slack.InteractionTypeBlockActions:
-		return i.say(saying(bot.NotAccepted)), true
+		return i.say(saying(bot.NotAccepted))
 	case slack.InteractionTypeViewSubmission:
-		return i.wrong(map[string]string{"": bot.NotAccepted}), true
+		return i.wrong(map[string]string{"": bot.NotAccepted})
 	}
-	return answer{}, true
+	return answer{}
 }
 
 // teamID is whose the person is.

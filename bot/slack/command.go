@@ -35,10 +35,16 @@ func (c command) take(ctx context.Context, d *bot.Desk) answer {
 	switch {
 	case err != nil:
 		return inPrivate(saying(bot.NotAccepted))
+	case first != nil && c.overHTTP(): // what is answered to the request itself tells nobody anything, who got hold of it
+		return answer{after: func(ctx context.Context) {
+			if err := c.whisper(ctx, in.Reply, render(*first)); err != nil {
+				c.o.Log.Warn("the first answer to a command could not be shown again", "error", err)
+			}
+		}}
 	case first != nil:
 		return inPrivate(render(*first))
 	}
 	return answer{}
 }
 
-func (c command) refuse() (answer, bool) { return inPrivate(saying(bot.NotAccepted)), true }
+func (c command) refuse() answer { return inPrivate(saying(bot.NotAccepted)) }

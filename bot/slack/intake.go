@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -26,6 +25,7 @@ const (
 type answer struct {
 	payload any // nil: nothing but that it was taken
 	after   func(context.Context)
+	again   bool // it was not taken: Slack is to bring it again
 }
 
 // inPrivate is an answer to a command that its person alone sees.
@@ -35,33 +35,30 @@ func inPrivate(m message) answer { return answer{payload: m.private("")} }
 type event interface {
 	// take deals with it, in time.
 	take(ctx context.Context, d *bot.Desk) answer
-	// refuse says that it was not accepted; false: Slack brings it again by itself.
-	refuse() (answer, bool)
+	// refuse says that it was not accepted.
+	refuse() answer
 }
 
-// queue is how much waits for its turn.
-type queue struct{ length atomic.Int64 }
-
-// admit gives an event its turn: at most so many at once, and not when it had to wait for too long. tell acknowledges. It never blocks.
+// admit gives an event its turn: at most so many at once, and not when it had to wait for too long. tell acknowledges, once. It never blocks.
 func (a *Adapter) admit(ctx context.Context, d *bot.Desk, e event, tell func(answer)) {
 	came := time.Now()
-	if a.queue.length.Add(1) > waiting {
-		a.queue.length.Add(-1)
+	if a.queue.Add(1) > waiting {
+		a.queue.Add(-1)
 		a.o.Log.Warn("more events come from Slack than MyDB can take")
-		return // not even refused: those who do that would be too many as well
+		tell(answer{again: true}) // no sentence: those who say it would be too many as well
+		return
 	}
 	a.goes(func() {
-		defer a.queue.length.Add(-1)
+		defer a.queue.Add(-1)
 		select {
 		case a.limit <- struct{}{}:
 		case <-ctx.Done():
+			tell(answer{again: true})
 			return
 		}
 		defer func() { <-a.limit }()
 		if time.Since(came) > stale {
-			if r, can := e.refuse(); can {
-				a.tell(ctx, r, tell)
-			}
+			a.tell(ctx, e.refuse(), tell)
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, ackLimit)
@@ -73,7 +70,9 @@ func (a *Adapter) admit(ctx context.Context, d *bot.Desk, e event, tell func(ans
 // tell acknowledges, and does what is left to do, for which there is more time.
 func (a *Adapter) tell(ctx context.Context, r answer, tell func(answer)) {
 	tell(r)
-	a.health.acknowledged(a.o.Now())
+	if !r.again {
+		a.health.acknowledged(a.o.Now())
+	}
 	if r.after == nil {
 		return
 	}

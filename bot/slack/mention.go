@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackevents"
@@ -16,9 +15,6 @@ import (
 type mention struct {
 	*Adapter
 	slackevents.EventsAPIEvent
-
-	// notTaken says that Slack is to bring it again.
-	notTaken *bool
 }
 
 func (m mention) take(ctx context.Context, d *bot.Desk) answer {
@@ -28,12 +24,11 @@ func (m mention) take(ctx context.Context, d *bot.Desk) answer {
 	}
 	if err != nil {
 		m.o.Log.Warn("a message was not accepted; Slack brings it again", "error", err)
-		*m.notTaken = true
 	}
-	return answer{}
+	return answer{again: err != nil}
 }
 
-func (m mention) refuse() (answer, bool) { return answer{}, false }
+func (m mention) refuse() answer { return answer{again: true} }
 
 // inbound reads the message. Messages of bots are none for MyDB, and its own least of all; nor is a message that was changed: it was
 // taken as it was written first.
@@ -106,6 +101,3 @@ func (a *Adapter) nameOf(ctx context.Context, id string) string {
 	a.names.Store(id, u.Name)
 	return u.Name
 }
-
-// probeAfter is how long something may take on its way through MyDB before that is worth a word.
-const probeAfter = time.Second

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -44,9 +45,12 @@ type Adapter struct {
 	channels channels
 	seen     recent // what must not be done twice by this process
 	health   health
+	queue    atomic.Int64  // how much waits for its turn
 	limit    chan struct{} // how much is worked on at once
 	working  sync.WaitGroup
-	direct   sync.Map // channels of direct messages by user
+	taking   sync.WaitGroup // what was not acknowledged yet
+	direct   sync.Map       // channels of direct messages by user
+	names    sync.Map       // of people, by their ids
 
 	self struct {
 		sync.Mutex

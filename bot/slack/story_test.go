@@ -1,0 +1,46 @@
+package slack_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestCreateByCommand follows a database from the command to the password's button.
+func TestCreateByCommand(t *testing.T) {
+	r := everything(t)
+	ada := r.person("ada", false)
+	if res := r.types(ada, r.lab, `create postgres genomes "the *best* <!channel>"`); len(res.Answer) > 0 {
+		t.Errorf("the receipt says %s", res.Answer)
+	}
+	m := r.sees(ada, r.lab, "Creating genomes is about to begin")
+	operation := one[string](r, "select id from operations")
+	if _, _, err := r.service.Begin(t.Context(), operation); err != nil {
+		t.Fatal(err)
+	}
+	for n, step := range []string{"find a place", "start the server"} {
+		if err := r.service.StartStep(t.Context(), operation, n, step); err != nil {
+			t.Fatal(err)
+		}
+		r.sees(ada, r.lab, step)
+		if err := r.service.EndStep(t.Context(), operation, n, true, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.finish(operation)
+	ready := r.sees(ada, r.lab, "genomes is ready", "db.example.org")
+	if ready.TS != m.TS || ready.EphemeralTo != "" {
+		t.Errorf("it is told in another message: %+v", ready)
+	}
+	offer := r.sees(ada, ada.Direct(), "has a password for you")
+	if _, has := offer.Button("reveal"); !has {
+		t.Errorf("the buttons are %v", offer.Buttons())
+	}
+	if n := len(ada.Sees(r.lab)); n != 1 {
+		t.Errorf("%d messages in the channel", n)
+	}
+	r.until("the steps are in the thread", func() bool {
+		thread := ada.Thread(r.lab, m.TS)
+		return len(thread) == 2 && strings.Contains(thread[1].Shown(), "start the server")
+	})
+	r.kept()
+}
