@@ -2,8 +2,11 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,6 +167,28 @@ func (s *site) expiring() (op string) {
 		s.t.Fatal(err)
 	}
 	return op
+}
+
+// crasher kills its own process, as hard as it gets, before or after a named call, or lets the call fail for good.
+type crasher struct{ at string }
+
+func (c crasher) around(name string, do func() error) error {
+	c.here("before " + name)
+	if c.at == "fail "+name {
+		return &engine.RefusedError{Message: "The test lets this fail.", Err: errors.New(name)}
+	}
+	err := do()
+	if err == nil {
+		c.here("after " + name)
+	}
+	return err
+}
+
+func (c crasher) here(place string) {
+	if c.at == place {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
 }
 
 type crashingRuntime struct {

@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -102,28 +100,6 @@ func allEngines(crash crasher) (out []engine.Engine) {
 		out = append(out, crashingEngine{e, crash})
 	}
 	return out
-}
-
-// crasher kills its own process, as hard as it gets, before or after a named call, or lets the call fail for good.
-type crasher struct{ at string }
-
-func (c crasher) around(name string, do func() error) error {
-	c.here("before " + name)
-	if c.at == "fail "+name {
-		return &engine.RefusedError{Message: "The test lets this fail.", Err: errors.New(name)}
-	}
-	err := do()
-	if err == nil {
-		c.here("after " + name)
-	}
-	return err
-}
-
-func (c crasher) here(place string) {
-	if c.at == place {
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
-	}
 }
 
 // testCatalogue has two sizes more than the built-in one: one that no machine has room for, and one in which no server starts.
