@@ -15,6 +15,7 @@ import (
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/crypt"
+	"github.com/mydb-project/mydb/jobs"
 	"github.com/mydb-project/mydb/migrations"
 )
 
@@ -139,7 +140,11 @@ func reseal(ctx context.Context, out io.Writer, a *App) error {
 }
 
 func keyStatus(ctx context.Context, out io.Writer, a *App) error {
-	status, err := a.Service.KeyStatus(ctx)
+	own, err := a.catalogueKeys(ctx)
+	if err != nil {
+		fmt.Fprintf(out, "The backups of MyDB's own database could not be looked at, and may need an older key: %v\n", err)
+	}
+	status, err := a.Service.KeyStatus(ctx, own...)
 	if err != nil {
 		return err
 	}
@@ -165,6 +170,15 @@ func keyStatus(ctx context.Context, out io.Writer, a *App) error {
 		return errFailed
 	}
 	return nil
+}
+
+// catalogueKeys tells who can open the backups of MyDB's own database.
+func (a *App) catalogueKeys(ctx context.Context) ([]core.KeyBackup, error) {
+	store, err := a.openStore(ctx)
+	if err != nil || store == nil {
+		return nil, err
+	}
+	return jobs.CatalogueKeys(ctx, store)
 }
 
 func roleOf(n int, use core.KeyUse) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mydb-project/mydb/core/crypt"
@@ -113,8 +114,8 @@ type KeyBackup struct {
 	Keys      []string
 }
 
-// KeyStatus looks at every stored secret and every good backup.
-func (s *Service) KeyStatus(ctx context.Context) (out KeyStatus, err error) {
+// KeyStatus looks at every stored secret, every good backup, and further ones of which the caller knows.
+func (s *Service) KeyStatus(ctx context.Context, further ...KeyBackup) (out KeyStatus, err error) {
 	var rings []*crypt.Keyring
 	place := map[string]int{}
 	for n, public := range s.keys.Public() {
@@ -139,7 +140,7 @@ func (s *Service) KeyStatus(ctx context.Context) (out KeyStatus, err error) {
 	if err != nil {
 		return out, fmt.Errorf("read the keys of the backups: %w", err)
 	}
-	for _, b := range backups {
+	for _, b := range slices.Concat(further, backups) {
 		n := -1
 		for _, public := range b.Keys {
 			if at, known := place[public]; known && (n < 0 || at < n) {
