@@ -43,6 +43,12 @@ func TestSuperfluous(t *testing.T) {
 		"nothing is kept by any": {policy.Keep{Yearly: 0, Last: 0, Daily: 0}, daily(3, BackupVerified), []string{"2026-06-30"}},
 		"weeks begin on Mondays": {policy.Keep{Weekly: 2}, daily(14, BackupVerified), []string{"2026-06-30", "2026-06-28"}},
 		"months":                 {policy.Keep{Monthly: 3}, daily(70, BackupVerified), []string{"2026-06-30", "2026-05-31", "2026-04-30"}},
+		"years":                  {policy.Keep{Yearly: 2}, daily(400, BackupVerified), []string{"2026-06-30", "2025-12-31"}},
+		"rules together": {
+			policy.Keep{Last: 2, Daily: 3, Weekly: 2, Monthly: 2}, daily(70, BackupVerified), []string{"2026-06-30", "2026-06-29", "2026-06-28", "2026-05-31"},
+		},
+		// Backups have failed for a year: what is there is of the newest days that have any.
+		"nothing was made lately": {policy.Keep{Daily: 2}, daily(400, BackupVerified)[395:], []string{"2025-05-31", "2025-05-30"}},
 	} {
 		gone := ids(superfluous(c.keep, time.UTC, c.list))
 		stay := slices.DeleteFunc(ids(c.list), func(id string) bool { return slices.Contains(gone, id) })
@@ -54,6 +60,23 @@ func TestSuperfluous(t *testing.T) {
 	list[4].State, list[5].Held = BackupVerified, true
 	if gone := ids(superfluous(policy.Keep{Last: 1}, time.UTC, list)); !slices.Equal(gone, []string{"2026-06-29", "2026-06-28", "2026-06-27"}) {
 		t.Errorf("%v go; the newest verified one and a pinned one have to stay", gone)
+	}
+}
+
+// TestSuperfluousByTheSitesClock counts the days of the site's time zone.
+func TestSuperfluousByTheSitesClock(t *testing.T) {
+	t.Parallel()
+	zurich := policy.Backup{Timezone: "Europe/Zurich"}.Location()
+	list := []keptBackup{
+		{ID: "past midnight", CreatedAt: at("2026-06-30 22:30")}, // on 1 July in Zurich
+		{ID: "evening", CreatedAt: at("2026-06-30 21:30")},
+		{ID: "morning", CreatedAt: at("2026-06-30 04:00")},
+	}
+	if gone := superfluous(policy.Keep{Monthly: 2}, zurich, list); len(gone) != 1 || gone[0].ID != "morning" {
+		t.Errorf("%+v go; the newest of June and that of July have to stay", gone)
+	}
+	if gone := superfluous(policy.Keep{Monthly: 2}, time.UTC, list); len(gone) != 2 {
+		t.Errorf("%+v go; all three are of June", gone)
 	}
 }
 
