@@ -113,6 +113,10 @@ func checkStrings(v reflect.Value) error {
 	for i := range v.NumField() {
 		var texts []string
 		switch f := v.Field(i); {
+		case f.Kind() == reflect.Struct && v.Type().Field(i).Anonymous:
+			if err := checkStrings(f); err != nil {
+				return err
+			}
 		case f.Kind() == reflect.String:
 			texts = append(texts, f.String())
 		case f.Type() == reflect.TypeFor[[]string]():

@@ -18,6 +18,7 @@ func (s *Server) endpoints() []endpoint {
 		s.shareEndpoints(),
 		s.backupEndpoints(),
 		s.linkEndpoints(),
+		s.importEndpoints(),
 		[]endpoint{s.runsEndpoint(), s.auditEndpoint()},
 		s.classEndpoints(),
 		s.notificationEndpoints(),

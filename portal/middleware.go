@@ -125,10 +125,11 @@ func noteRoute(next http.Handler) http.Handler {
 	})
 }
 
-// streaming are the requests whose answers go on for as long as they have to.
+// streaming are the requests that go on for as long as they have to.
 var streaming = []string{
 	"GET /databases/{name}/progress", "GET " + apiPrefix + "/operations/{id}/events",
 	"POST " + linkPath + "{link}", "POST " + apiPrefix + linkPath + "{link}",
+	"POST /import", "POST " + apiPrefix + "/imports/uploads",
 }
 
 // inTime gives up on what does not answer, such as a metadata database that has stalled. Streams have limits of their own.

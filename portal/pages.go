@@ -166,18 +166,24 @@ func (s *Server) fragment(page, part string, data any) ([]byte, error) {
 type pageHandler func(w http.ResponseWriter, r *http.Request, c call) error
 
 func (s *Server) page(h pageHandler) http.Handler {
+	return s.unread(func(w http.ResponseWriter, r *http.Request, c call) error {
+		if r.Method == http.MethodPost {
+			if err := readForm(w, r); err != nil {
+				return err
+			}
+			c.Key = doorKey(c.Door, r.PostForm.Get("key"))
+		}
+		return h(w, r, c)
+	})
+}
+
+// unread leaves the form to the handler.
+func (s *Server) unread(h pageHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		person := visitOf(r).person
 		c := call{item: itemOf(r)}
 		c.Actor = core.Actor{Person: *person, Scope: core.ScopeAdmin} // who is logged in may do all that they may
 		c.Door, c.Address, c.Reference = core.DoorPortal, s.addressOf(r), visitOf(r).id
-		if r.Method == http.MethodPost {
-			if err := readForm(w, r); err != nil {
-				s.failPage(w, r, err)
-				return
-			}
-			c.Key = doorKey(c.Door, r.PostForm.Get("key"))
-		}
 		if err := h(w, r, c); err != nil {
 			s.failPage(w, r, err)
 		}

@@ -47,6 +47,8 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	page("/databases.csv", s.listCSV)
 	page("/databases/new", s.newPage)
 	post("/databases/new", s.create)
+	page("/import", s.importPage)
+	mine.Handle("/import", s.unread(s.importForm)).Methods(http.MethodPost)
 	page("/databases/{name}", s.databasePage)
 	mine.Handle("/databases/{name}/progress", s.page(s.progress)).Methods(http.MethodGet)
 	post("/databases/{name}/credentials", s.reveal)
