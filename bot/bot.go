@@ -78,7 +78,7 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"stats": conversation.stats, "report": conversation.report, "logs": conversation.logs,
 	"backup": conversation.backup, "backups": conversation.backups, "restore": conversation.restore, "undo": conversation.undo,
 	"history": conversation.history, "audit": conversation.audit,
-	"class": conversation.class, "withdraw": conversation.withdraw,
+	"class": conversation.class, "import": conversation.bringIn, "withdraw": conversation.withdraw,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
 	"site": conversation.site, "announce": conversation.announce,
 	"link": conversation.link, "confirm": conversation.link, "unlink": conversation.unlink,

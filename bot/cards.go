@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func (d *Desk) operationCard(ctx context.Context, id string) (core.Card, error) 
 	case core.OperationDone:
 		c.Tone = core.ToneGood
 		c.Buttons = append(c.Buttons, core.Button{Label: "Look at it", URL: d.bot.page(i)})
-		if o.Kind == "create" || o.Kind == "restore" {
+		if slices.Contains([]string{"create", "restore", "import"}, o.Kind) {
 			c.Facts = []core.Fact{{Name: "Address", Value: address(i)}, {Name: "Database", Value: i.Database}, {Name: "User", Value: i.Username}}
 		}
 	case core.OperationFailed, core.OperationCancelled:

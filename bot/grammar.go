@@ -93,6 +93,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 	g := Grammar{Commands: []Command{
 		createCommand(c),
 		classCommand(c),
+		importCommand,
 		{
 			Name: "list", Summary: "Shows your databases.", Example: "list",
 			Params: []Param{{

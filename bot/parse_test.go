@@ -139,6 +139,9 @@ func TestParseNeverRepeatsAPassword(t *testing.T) {
 		"password=" + canary,
 		"create pg genomes password\u00a0=" + canary,
 		"create pg genomes pass\u200bword=" + canary,
+		"import genomes from=postgres://ada:" + canary + "@db.example.org/genomes",
+		"import postgres://ada:x/" + canary + "@db.example.org/genomes",
+		`import "mongodb://ada:` + canary + `@h/d"`,
 	} {
 		_, err := grammar().Parse(in)
 		if err == nil || !strings.Contains(err.Error(), "Passwords are never taken in chat") {
@@ -181,7 +184,7 @@ func TestComplete(t *testing.T) {
 		want []string
 	}{
 		{"c", []string{"create", "class", "connect"}},
-		{"", []string{"create", "class", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "undo", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "history", "audit", "site", "announce", "link", "unlink", "help"}},
+		{"", []string{"create", "class", "import", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "undo", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "history", "audit", "site", "announce", "link", "unlink", "help"}},
 		{"create ", []string{"postgres", "mariadb", "mongodb"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},

@@ -32,8 +32,14 @@ var (
 		`["'“”„‟″‘’‚‛′]?\s*[=:]|(?:^|\s)[-‐‑‒–—―−]+(?:password|passwd|passphrase|pwd|pass|pw)(?:\s|$)`)
 )
 
+// addressGiven finds an address with a password, such as postgres://user:password@host.
+var addressGiven = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s/@]*:[^\s]*@`)
+
 // HoldsPassword reports whether a message seems to hold a password. Such a message must be kept nowhere.
-func HoldsPassword(text string) bool { return passwordGiven.MatchString(strings.Map(plainBlank, text)) }
+func HoldsPassword(text string) bool {
+	text = strings.Map(plainBlank, text)
+	return passwordGiven.MatchString(text) || addressGiven.MatchString(text)
+}
 
 // readable refuses what no person types, and passwords, before anything looks at the words: so no other refusal can repeat one.
 func readable(text string) error {
