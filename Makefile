@@ -32,8 +32,8 @@ lint: ## Runs the linters and looks for known vulnerabilities
 	@deploy/dev/lint.sh
 
 .PHONY: bench
-bench: assets ## Runs the benchmarks and prints a table
-	@deploy/dev/bench.sh
+bench: assets ## Runs the benchmarks and prints a table; BENCH='-only restore' measures one group
+	@deploy/dev/bench.sh $(BENCH)
 
 .PHONY: image
 image: build ## Builds the container image of MyDB; needs no registry

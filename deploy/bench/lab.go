@@ -57,6 +57,7 @@ type lab struct {
 	service   *core.Service // for making people and reading what an instance's admin logs in with
 	tokens    []string      // of the people
 	ports     core.PortRange
+	store     string        // where backups go, once there is an S3 server
 	cold      time.Duration // the median of cold creates; 0 when they were not measured
 }
 

@@ -29,6 +29,9 @@ var figures = []struct {
 	{"reconcile", measureReconciler},
 	{"sample", measureSampling},
 	{"backup", measureBackups},
+	{"restore", measureRestores},
+	{"memory", measureMemory},
+	{"small", measureSmallBackups},
 	{"takeover", measureTakeovers},
 	{"burst", measureBursts}, // the last, because it leaves a queue that nobody works on
 }
@@ -37,6 +40,7 @@ type options struct {
 	binary string
 	only   string
 	pairs  int
+	scale  float64
 	write  string
 }
 
@@ -45,6 +49,7 @@ func main() {
 	flag.StringVar(&o.binary, "mydb", "bin/mydb", "the program to measure")
 	flag.StringVar(&o.only, "only", "", "measure only these, with commas between: "+names())
 	flag.IntVar(&o.pairs, "pairs", 9, "how many databases to create each way for the ratio")
+	flag.Float64Var(&o.scale, "scale", 1, "how much data backups are measured with, of what the targets are about: 0.02 shows only that it works")
 	flag.StringVar(&o.write, "write", "", "also put the table into this file, such as docs/benchmarks.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
