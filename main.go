@@ -71,6 +71,7 @@ func command() *cobra.Command {
 		keyCommand(),
 		recoverCommand(),
 		auditCommand(),
+		evidenceCommand(),
 		chatCommand(),
 		connectCommand(),
 		simple("version", "Print the version", func(cmd *cobra.Command) error {

@@ -21,6 +21,7 @@ var rules = map[string][]string{
 	"core/crypt":     {"core/engine"},
 	"core/directory": {"core"},
 	"core/coretest":  {"*"},
+	"core/evidence":  {"core"},
 	"core":           {"core/engine", "core/policy", "core/crypt", "core/config"},
 	"bot":            {"bot", "core"},
 	"bot/discord":    {"bot", "core", "github.com/bwmarrin"},

@@ -59,7 +59,7 @@ func (s *Server) classCredentials(w http.ResponseWriter, r *http.Request, c call
 	_ = out.Write([]string{"name", "host", "port", "database", "user", "password", "note"})
 	for _, i := range list {
 		// No apostrophe in front of a password: it would be taken for a part of it. Generated ones begin with a letter or a digit.
-		_ = out.Write([]string{i.Name, i.Host, strconv.Itoa(i.Port), i.Database, i.Username, i.Password, harmless(i.Note)})
+		_ = out.Write([]string{i.Name, i.Host, strconv.Itoa(i.Port), i.Database, i.Username, i.Password, core.HarmlessCell(i.Note)})
 	}
 	out.Flush()
 	return nil

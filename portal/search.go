@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mydb-project/mydb/core"
@@ -116,7 +115,7 @@ func writeTable[T any](s *Server, w http.ResponseWriter, file string, header []s
 		for _, item := range list {
 			cells := row(item)
 			for n, cell := range cells {
-				cells[n] = harmless(cell)
+				cells[n] = core.HarmlessCell(cell)
 			}
 			_ = out.Write(cells)
 		}
@@ -148,12 +147,4 @@ func csvRow(i core.Instance) []string {
 		i.Application, i.Project, i.Support, i.Backup, i.BackupWindow, i.MaintenanceWindow, strconv.FormatBool(i.PHI), i.Class,
 		i.CreatedAt.UTC().Format(time.RFC3339), expires, i.ID,
 	}
-}
-
-// harmless keeps a spreadsheet from taking what people wrote for a formula, as OWASP advises: with an apostrophe in front.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

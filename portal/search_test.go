@@ -13,8 +13,8 @@ func TestCSVHoldsNoFormulas(t *testing.T) {
 	for in, want := range map[string]string{
 		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx", "genomes": "genomes", "": "", "a=b": "a=b",
 	} {
-		if got := harmless(in); got != want {
-			t.Errorf("harmless(%q) = %q, want %q", in, got, want)
+		if got := core.HarmlessCell(in); got != want {
+			t.Errorf("core.HarmlessCell(%q) = %q, want %q", in, got, want)
 		}
 	}
 	instance := core.Instance{Name: "genomes", Description: "=cmd|' /C calc'!A0", Project: "a \"quote\", a comma\nand a line"}

@@ -78,6 +78,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("OWNER_URL", s.site.ownerURL)
 	env.Setenv("PORTS", s.site.ports.String())
 	env.Setenv("PGCONNECT_TIMEOUT", "10")
+	env.Setenv("YEAR", time.Now().UTC().Format("2006"))
 	env.Setenv("SMTP_URL", smtpURL(s.mails))
 	return nil
 }
