@@ -11,6 +11,7 @@ import (
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/core/policy"
 )
 
 // withBackups makes a service that has a store, at a time that the test chooses.
@@ -272,6 +273,10 @@ func TestBackupBadInput(t *testing.T) {
 	refused(ada, core.Restore{On: on, Version: "15"}, core.CodeInvalid) // older
 	refused(ada, core.Restore{On: on, Version: "99"}, core.CodeInvalid)
 	refused(ada, core.Restore{On: on, Size: "enormous"}, core.CodeInvalid)
+	strict := coretest.Service(t, pool, core.Options{Backups: core.Backups{On: true}, Policy: policy.Policy{Approvals: policy.Approvals{Sizes: []string{"large"}}}})
+	if _, err := strict.Do(t.Context(), request(ada, "", core.Restore{On: on, Size: "large"})); core.CodeOf(err) != core.CodeForbidden || !strings.Contains(err.Error(), "needs an approval") {
+		t.Errorf("into a size that needs an approval: %v", err)
+	}
 	if _, err := pool.Exec(t.Context(), `update backups set manifest = manifest || '{"contents": {"databases": [{"name": "d", "extensions": ["hstore 1.8", "postgis 3.5.0", "seg 1.4"]}]}}'`); err != nil {
 		t.Fatal(err)
 	}

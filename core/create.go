@@ -254,7 +254,7 @@ func (d *creation) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 		return Receipt{}, err
 	}
 	if s.createNeedsApproval(req.Actor, d) {
-		return d.ask(ctx, s, tx, req, owner)
+		return d.ask(ctx, s, tx, req, owner, nil)
 	}
 	id, err := s.claim(ctx, tx, d)
 	if err != nil {

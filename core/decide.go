@@ -133,7 +133,7 @@ var approvables = map[string]func(on On, args []byte) (Command, error){
 	"delete":      func(on On, _ []byte) (Command, error) { return Delete{On: on, approved: true}, nil },
 	"download":    approvedDownload,
 	actionInPlace: replaceApproved,
-	"create":      func(on On, _ []byte) (Command, error) { return approvedCreate{on}, nil },
+	"create":      approvedCreation,
 	"resize":      approvedResize,
 }
 

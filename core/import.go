@@ -191,12 +191,12 @@ func (d *incoming) decide(ctx context.Context, s *Service, tx pgx.Tx, req Reques
 		return Receipt{}, err
 	}
 	if d.Upload != "" {
-		if err := lockUpload(ctx, tx, d.Upload); err != nil {
+		if err := s.claimUpload(ctx, tx, req.Actor, d.Upload); err != nil {
 			return Receipt{}, err
 		}
-		if _, err := s.findUpload(ctx, tx, req.Actor, d.Upload); err != nil {
-			return Receipt{}, err
-		}
+	}
+	if s.createNeedsApproval(req.Actor, d.creation) {
+		return d.ask(ctx, s, tx, req, owner, d)
 	}
 	id, opID := xid.New().String(), xid.New().String()
 	if err := d.record(ctx, tx, req, owner, id, opID); err != nil {

@@ -35,11 +35,15 @@ type importer struct {
 	now    time.Time
 }
 
-func newImporter(t *testing.T, p policy.Import) *importer {
+func newImporter(t *testing.T, p policy.Import, more ...func(*policy.Policy)) *importer {
 	t.Helper()
 	im := &importer{folder: t.TempDir(), now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}
+	rules := policy.Policy{Import: p}
+	for _, set := range more {
+		set(&rules)
+	}
 	im.Service, im.pool = coretest.NewWith(t, core.Options{
-		Backups: core.Backups{On: true}, Objects: coretest.Folder(t, im.folder), Policy: policy.Policy{Import: p}, Now: func() time.Time { return im.now },
+		Backups: core.Backups{On: true}, Objects: coretest.Folder(t, im.folder), Policy: rules, Now: func() time.Time { return im.now },
 		Engines: []engine.Engine{postgres.Engine{}, mariadb.Engine{}, mongodb.Engine{}},
 	})
 	im.ada = coretest.Actor(t, im.Service, "ada", false)
@@ -320,4 +324,65 @@ func TestImportOfSource(t *testing.T) {
 	if err := im.pool.QueryRow(t.Context(), "select count(*) from secrets where kind = 'source'").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d passwords of sources are left, %v", left, err)
 	}
+}
+
+// TestImportNeedsAnApproval asks for what a create of that kind asks for, and keeps what the import needs until somebody has decided.
+func TestImportNeedsAnApproval(t *testing.T) {
+	im := newImporter(t, policy.Import{Networks: []string{"10.1.0.0/16"}}, func(p *policy.Policy) {
+		p.Approve, p.Approvals.Sizes = []string{"phi"}, []string{"large"}
+	})
+	im.now = time.Now() // approvals expire by the database's clock
+	cleo := coretest.Actor(t, im.Service, "cleo", true)
+	upload, err := im.send(t, aDump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]core.Import{
+		"address": {Create: core.Create{Name: "address", Size: "large"}, Source: "postgres://ada:canary@10.1.2.3/genomes"},
+		"file":    {Create: core.Create{Name: "file", PHI: true}, Upload: upload.ID},
+	} {
+		ask := func() core.Receipt {
+			t.Helper()
+			r, err := im.Do(t.Context(), request(im.ada, "", c))
+			if err != nil || r.Approval == nil || r.Operation.ID != "" || !strings.Contains(r.Approval.Reason, "imported from") || strings.Contains(r.Approval.Reason, "canary") {
+				t.Fatalf("%s: %+v, %v", name, r.Approval, err)
+			}
+			return r
+		}
+		r := ask()
+		if _, err := im.Do(t.Context(), request(cleo, "", core.Decide{ID: r.Approval.ID, Reason: "not here"})); err != nil {
+			t.Fatal(err)
+		}
+		if kinds := im.secrets(t, r.Database.ID); kinds != 0 {
+			t.Errorf("%s: %d secrets are left of what was denied", name, kinds)
+		}
+		r = ask()
+		im.now = im.now.Add(48 * time.Hour) // longer than an upload is kept otherwise
+		if r, err = im.Do(t.Context(), request(cleo, "", core.Decide{ID: r.Approval.ID, Approve: true})); err != nil || r.Operation.Kind != "import" {
+			t.Fatalf("%s approved: %+v, %v", name, r, err)
+		}
+		var args core.ImportArgs
+		if err := im.Args(t.Context(), r.Operation.ID, &args); err != nil || args.Upload != c.Upload {
+			t.Errorf("%s: arguments %+v, %v", name, args, err)
+		}
+		if args.Source == nil {
+			continue
+		}
+		if src, err := im.ImportSource(t.Context(), r.Database.ID, *args.Source); err != nil || src.Password != "canary" {
+			t.Errorf("the worker gets %q, %v", src.Password, err)
+		}
+	}
+	mine := core.Import{Create: core.Create{Name: "mine", Size: "large"}, Source: "postgres://ada:canary@10.1.2.3/genomes"}
+	if r, err := im.Do(t.Context(), request(cleo, "", mine)); err != nil || r.Approval != nil {
+		t.Errorf("an administrator: %+v, %v", r, err)
+	}
+}
+
+// secrets counts what is sealed of an instance.
+func (im *importer) secrets(t *testing.T, id string) (n int) {
+	t.Helper()
+	if err := im.pool.QueryRow(t.Context(), "select count(*) from secrets where instance_id = $1", id).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

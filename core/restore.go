@@ -88,6 +88,9 @@ func (r *restoration) decide(ctx context.Context, s *Service, tx pgx.Tx, req Req
 	if err := s.mayCreate(req.Actor, r.create.Engine, r.create.Size); err != nil {
 		return Receipt{}, err
 	}
+	if r.Size != "" && r.create.Size != source.Size && s.needsSizeApproval(req.Actor, r.create.Size) {
+		return Receipt{}, Errorf(CodeForbidden, "On this site, the size %s needs an approval. Restore without a size, and ask for another one when the new database is ready.", r.create.Size)
+	}
 	owner := ownerOf(source)
 	if err := s.checkQuota(ctx, tx, req.Actor, owner, s.amount(r.create.Size)); err != nil {
 		return Receipt{}, err

@@ -217,6 +217,15 @@ func (s *Service) findUpload(ctx context.Context, db DB, actor Actor, id string)
 	return u, nil
 }
 
+// claimUpload makes sure that an upload is there, and stays until the transaction ends.
+func (s *Service) claimUpload(ctx context.Context, tx pgx.Tx, actor Actor, id string) error {
+	if err := lockUpload(ctx, tx, id); err != nil {
+		return err
+	}
+	_, err := s.findUpload(ctx, tx, actor, id)
+	return err
+}
+
 // RemoveUpload removes an upload of the caller's. Errors: CodeNotFound, CodeBusy while it is imported.
 func (s *Service) RemoveUpload(ctx context.Context, req Request, id string) (err error) {
 	defer s.refusing(ctx, req, "upload.remove", id, &err)
