@@ -337,10 +337,11 @@ func TestImportNeedsAnApproval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]core.Import{
-		"address": {Create: core.Create{Name: "address", Size: "large"}, Source: "postgres://ada:canary@10.1.2.3/genomes"},
-		"file":    {Create: core.Create{Name: "file", PHI: true}, Upload: upload.ID},
+	for _, c := range []core.Import{
+		{Create: core.Create{Name: "file", PHI: true}, Upload: upload.ID},
+		{Create: core.Create{Name: "address", Size: "large"}, Source: "postgres://ada:canary@10.1.2.3/genomes"},
 	} {
+		name := c.Name
 		ask := func() core.Receipt {
 			t.Helper()
 			r, err := im.Do(t.Context(), request(im.ada, "", c))
