@@ -81,8 +81,8 @@ func (p Param) field(command string) Field {
 	return f
 }
 
-// Opens gives the form that an event opens at once, before anything slow: a bare command, create without anything said, and a denial, which
-// needs a reason.
+// Opens gives the form that an event opens at once, before anything slow: a bare command, create or restore without anything said, and a
+// denial, which needs a reason.
 func (d *Desk) Opens(in core.Inbound) (Form, bool) {
 	switch in.Kind {
 	case core.InboundCommand:
@@ -93,8 +93,8 @@ func (d *Desk) Opens(in core.Inbound) (Form, bool) {
 		if len(words) == 0 {
 			return d.Form("create", "")
 		}
-		if len(words) == 1 && words[0] == "create" {
-			return d.Form("create", "")
+		if len(words) == 1 && (words[0] == "create" || words[0] == "restore") {
+			return d.Form(words[0], "")
 		}
 		if len(words) == 2 && words[0] == "restore" && words[1] != "" {
 			return Form{}, false // the newest backup, as a new database

@@ -26,6 +26,22 @@ func (s *Service) announceApproval(ctx context.Context, tx pgx.Tx, approvalID st
 	return nil
 }
 
+// tellAsker tells who has asked in chat, in their direct messages there, what became of it. Mail tells it, too.
+func (s *Service) tellAsker(ctx context.Context, tx pgx.Tx, approvalID string) error {
+	list, err := many[ChatUser](ctx, tx, `select c.platform, c.team, c.user_id as id, c.name from approvals a
+		join chat_identities c on c.person_id = a.requested_by and c.platform = a.door where a.id = $1`, approvalID)
+	if err != nil {
+		return fmt.Errorf("find who has asked for an approval in chat: %w", err)
+	}
+	for _, u := range list {
+		m := ChatMessage{Platform: u.Platform, Team: u.Team, UserID: u.ID, Private: true, Kind: MessageApproval, ApprovalID: &approvalID}
+		if err := s.postMessage(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ExpireApprovals ends approvals that nobody has decided in time, in every copy of their messages, and tells who has asked. Periodic.
 func (s *Service) ExpireApprovals(ctx context.Context) (expired int, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
@@ -45,6 +61,9 @@ func (s *Service) expireApprovals(ctx context.Context, tx pgx.Tx, instanceID str
 	}
 	for _, a := range list {
 		if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
+			return 0, err
+		}
+		if err := s.tellAsker(ctx, tx, a.ID); err != nil {
 			return 0, err
 		}
 		err := writeAudit(ctx, tx, AuditEntry{

@@ -215,6 +215,9 @@ func (d Decide) settle(ctx context.Context, s *Service, tx pgx.Tx, req Request, 
 	if err := s.touchMessages(ctx, tx, "", a.ID); err != nil {
 		return err
 	}
+	if err := s.tellAsker(ctx, tx, a.ID); err != nil {
+		return err
+	}
 	if !d.Approve {
 		if err := s.dropUnapproved(ctx, tx, a.Action, a.InstanceID); err != nil {
 			return err

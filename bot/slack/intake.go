@@ -132,6 +132,9 @@ func (a *Adapter) open(ctx context.Context, trigger string, view slack.ModalView
 		v, err = a.api.OpenViewContext(ctx, trigger, view)
 		return err
 	})
+	if code := codeOf(err); code == "exchanged_trigger_id" || code == "trigger_exchanged" {
+		return nil, nil //nolint:nilnil // another process has opened it, for the same event
+	}
 	if err != nil {
 		a.o.Log.Warn("a form could not be opened", "error", err)
 	}

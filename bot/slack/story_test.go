@@ -44,3 +44,54 @@ func TestCreateByCommand(t *testing.T) {
 	})
 	r.kept()
 }
+
+func TestAnswersAreForThePersonAlone(t *testing.T) {
+	r := everything(t)
+	ada := r.person("ada", false)
+	r.ready(ada, "genomes")
+	r.sees(ada, r.lab, "genomes is ready")
+	for command, says := range map[string]string{
+		"list": "You have 1 database", "help": "What you can write here", "status genomes": "genomes is ready", "whoami": "You are ada",
+		"report nothing": "You have no database", "site": "Only administrators", "lst": "list",
+	} {
+		r.answered(ada, r.lab, command, says)
+	}
+	r.kept()
+}
+
+// TestMentions is about threads, in which Slack knows no commands, and about direct messages.
+func TestMentions(t *testing.T) {
+	r := everything(t)
+	ada := r.person("ada", false)
+	root, _ := ada.Say(r.lab, "", "we need a place for the genomes")
+	r.acked(ada.Mention(r.lab, root.TS, "create postgres genomes"))
+	m := r.sees(ada, r.lab, "Creating genomes")
+	if m.ThreadTS != root.TS {
+		t.Errorf("it is told in the thread %q", m.ThreadTS)
+	}
+	operation := one[string](r, "select id from operations")
+	r.finish(operation)
+	r.sees(ada, r.lab, "genomes is ready")
+	r.acked(ada.Mention(r.lab, root.TS, "list"))
+	if m := r.sees(ada, r.lab, "You have 1 database"); m.EphemeralTo != ada.ID() || m.ThreadTS != root.TS {
+		t.Errorf("the list is for %q, in the thread %q", m.EphemeralTo, m.ThreadTS)
+	}
+	r.acked(ada.DM("create postgres cohort"))
+	r.sees(ada, ada.Direct(), "Creating cohort")
+	r.acked(ada.DM("create"))
+	r.sees(ada, ada.Direct(), "create needs an engine and a name")
+	r.kept()
+}
+
+func TestHealthDataIsToldDirectly(t *testing.T) {
+	r := everything(t)
+	ada := r.person("ada", false)
+	r.types(ada, r.lab, "create postgres patients phi=yes")
+	r.sees(ada, ada.Direct(), "Creating patients")
+	for _, m := range ada.Sees(r.lab) {
+		if m.EphemeralTo == "" {
+			t.Errorf("all read %s", m.Shown())
+		}
+	}
+	r.sees(ada, r.lab, "in your direct messages")
+}
