@@ -32,6 +32,7 @@ import (
 //	                                     wait loads it again for as long as it asks for that
 //	ready                                wait until a server that was started otherwise is ready
 //	count SQL                            print a number from the metadata database
+//	until NUMBER SQL                     wait until a number from the metadata database is this one
 //	mail NUMBER                          wait for so many mails, and print all (MYDB_SMTP_URL=$SMTP_URL has them sent)
 //	gone ID                              wait until the engine has nothing of a database any more
 func TestScript(t *testing.T) {
@@ -43,7 +44,7 @@ func TestScript(t *testing.T) {
 			"start": command((*script).start), "shut": command((*script).stop), "api": command((*script).api),
 			"await": command((*script).await), "keep": command((*script).keep), "save": command((*script).save),
 			"page": command((*script).page), "count": command((*script).count), "gone": command((*script).gone), "ready": command((*script).ready),
-			"mail": command((*script).mail),
+			"mail": command((*script).mail), "until": command((*script).until),
 		},
 	})
 }
@@ -72,6 +73,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PATH", binaryDir+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("HOME", home)
 	env.Setenv("PASSWORD", password)
+	env.Setenv("STATE", s.site.stateDir)
 	env.Setenv("URL", s.site.url())
 	env.Setenv("LISTEN", s.site.listen)
 	env.Setenv("APP_URL", s.site.appURL)
@@ -258,6 +260,15 @@ func (s *script) reload(ts *testscript.TestScript) {
 
 func (s *script) count(ts *testscript.TestScript, args []string) {
 	fmt.Fprintln(ts.Stdout(), s.site.query(strings.Join(args, " ")))
+}
+
+func (s *script) until(ts *testscript.TestScript, args []string) {
+	var want int
+	if len(args) < 2 || scan(args[0], &want) != nil {
+		ts.Fatalf("usage: until NUMBER SQL")
+	}
+	sql := strings.Join(args[1:], " ")
+	s.site.poll(startLimit, sql+" gives "+args[0], func() bool { return s.site.query(sql) == want })
 }
 
 // gone waits, because a failed create leaves its volume to a job of its own.
