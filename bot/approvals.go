@@ -75,7 +75,7 @@ func (c conversation) mayDecideHere(ctx context.Context) error {
 		}
 		st, err := c.service.StakeOf(ctx, a.ID)
 		if err == nil && needsPortal(st.Action, st.PHI) {
-			err = core.Errorf(core.CodeForbidden, "This is decided in the portal, after a fresh login: %s/approvals#approval-%s", c.publicURL, a.ID)
+			err = core.Errorf(core.CodeForbidden, "This is decided in the portal, after a fresh login: %s/approvals/%s", c.publicURL, a.ID)
 		}
 		return err
 	}

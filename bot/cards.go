@@ -74,7 +74,7 @@ func (d *Desk) approvalCard(ctx context.Context, id string) (core.Card, error) {
 			{Label: "Deny", Action: "deny", Value: st.Approval.ID, Tone: core.ToneBad},
 		}
 		if needsPortal(st.Action, st.PHI) {
-			c.Buttons = []core.Button{{Label: "Decide in the portal", URL: d.bot.publicURL + "/approvals#approval-" + st.Approval.ID}}
+			c.Buttons = []core.Button{{Label: "Decide in the portal", URL: d.bot.publicURL + "/approvals/" + st.Approval.ID}}
 		}
 		return c, nil
 	case "approved":

@@ -291,7 +291,7 @@ func TestHealthDataIsDecidedInThePortal(t *testing.T) {
 	ada, cleo := k.knows("ada", false), k.knows("cleo", true)
 	id := k.asked(ada, true)
 	card, err := k.desk.Card(t.Context(), core.ChatMessage{Kind: core.MessageApproval, ApprovalID: &id})
-	if err != nil || len(card.Buttons) != 1 || !strings.Contains(card.Buttons[0].URL, "/approvals#approval-"+id) {
+	if err != nil || len(card.Buttons) != 1 || !strings.Contains(card.Buttons[0].URL, "/approvals/"+id) {
 		t.Errorf("card %+v, %v", card, err)
 	}
 	k.wants(k.press(cleo, "approve", id), "decided in the portal")

@@ -84,7 +84,7 @@ func TestCatalogueCopy(t *testing.T) {
 		t.Fatalf("read %+v, %v; written %+v", read, err, written)
 	}
 	want := contentOf(t, pool)
-	for _, left := range []string{"sessions", "samples", "workers", "inventories", "links"} {
+	for _, left := range []string{"sessions", "logins", "samples", "workers", "inventories", "links"} {
 		want[left] = "0 "
 	}
 	ownerURL, appURL := coretest.Database(t)

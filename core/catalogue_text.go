@@ -20,7 +20,7 @@ import (
 
 // notCopied are tables that are no part of a backup of MyDB's own database: what is measured anew, what belongs to processes that
 // are gone by then, and links, which would work once more. The queue's own tables, of which a copy would do old work twice, begin with river_.
-var notCopied = []string{"schema_versions", "sessions", "workers", "inventories", "samples", "links"}
+var notCopied = []string{"schema_versions", "sessions", "logins", "workers", "inventories", "samples", "links"}
 
 const (
 	textHead = "-- MyDB's own database, schema %d\nset client_encoding = 'UTF8'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres';\n"

@@ -136,6 +136,9 @@ func (s *Service) Forget(ctx context.Context) error {
 	if _, err := s.db.Exec(ctx, "delete from sessions where expiry < $1", s.now()); err != nil {
 		return fmt.Errorf("forget expired sessions: %w", err)
 	}
+	if err := s.forgetLogins(ctx); err != nil {
+		return err
+	}
 	if _, err := s.db.Exec(ctx, "delete from links where expires_at < $1", s.now().AddDate(0, -1, 0)); err != nil {
 		return fmt.Errorf("forget old links: %w", err)
 	}

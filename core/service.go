@@ -39,6 +39,7 @@ type Service struct {
 	mailAdmins []string
 	chatAdmins []ChatChannel
 	inspector  Inspector
+	limits     SessionLimits
 	reports    chan struct{} // as many as may be read at once
 	downloads  chan struct{} // as many as may be under way at once
 	uploads    chan struct{} // as many as may arrive at once
@@ -68,7 +69,9 @@ type Options struct {
 	Backups Backups
 	// Objects is where backups are. Nil: this process cannot read them.
 	Objects Objects
-	Now     func() time.Time // default: time.Now
+	// Sessions are how long logins to the portal last.
+	Sessions SessionLimits
+	Now      func() time.Time // default: time.Now
 }
 
 // Queue takes jobs in the caller's transaction, so that a job exists exactly when what it is about was committed.
@@ -96,7 +99,7 @@ func New(o Options) *Service {
 		engines: map[string]engine.Engine{}, feed: newFeed(), mailAdmins: o.MailAdmins, chatAdmins: o.ChatAdmins,
 		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce), downloads: make(chan struct{}, downloadsAtOnce), uploads: make(chan struct{}, uploadsAtOnce),
 	}
-	s.policy, s.quotas, s.backups = o.Policy, o.Quotas, o.Backups
+	s.policy, s.quotas, s.backups, s.limits = o.Policy, o.Quotas, o.Backups, o.Sessions.orDefault()
 	if s.policy.Backup.Timezone == "" {
 		s.policy.Backup = policy.DefaultBackup()
 	}

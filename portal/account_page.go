@@ -19,6 +19,9 @@ type accountView struct {
 	Problem  string
 	IsAdmin  bool
 
+	Sessions []core.Login
+	Here     string // the id of this one
+
 	Identities []core.ChatIdentity
 	Code       *core.LinkCode // shown this once
 }
@@ -42,7 +45,10 @@ func (s *Server) showAccount(w http.ResponseWriter, r *http.Request, c call, sta
 	if v.Identities, err = s.service.Identities(r.Context(), c.Actor); err != nil {
 		return err
 	}
-	v.IsAdmin = c.Actor.Admin
+	if v.Sessions, err = s.service.Logins(r.Context(), c.Actor); err != nil {
+		return err
+	}
+	v.IsAdmin, v.Here = c.Actor.Admin, visitOf(r).session.ID
 	s.render(w, r, status, "account", "Account", v)
 	return nil
 }
@@ -69,6 +75,23 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, c call) err
 		return err
 	}
 	http.Redirect(w, r, "/account", http.StatusSeeOther)
+	return nil
+}
+
+// revokeSession ends a session. Who ends the one that they are in comes to the login page.
+func (s *Server) revokeSession(w http.ResponseWriter, r *http.Request, c call) error {
+	if err := s.service.RevokeLogin(r.Context(), c.Request, c.item); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/account#sessions", http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) revokeOtherSessions(w http.ResponseWriter, r *http.Request, c call) error {
+	if _, err := s.service.RevokeOtherLogins(r.Context(), c.Request, visitOf(r).session.ID); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/account#sessions", http.StatusSeeOther)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package portal
 import (
 	"container/list"
 	"context"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ func newLoginGate(now func() time.Time) *loginGate {
 
 // enter admits one attempt, or answers core.CodeTooMany. done must be called with the attempt's result.
 func (g *loginGate) enter(ctx context.Context, account, address string) (done func(ok bool), err error) {
+	address = household(address)
 	key := strings.ToLower(strings.TrimSpace(account)) + "\x00" + address
 	wait := g.addresses.take(address)
 	if wait == 0 {
@@ -57,6 +59,19 @@ func (g *loginGate) enter(ctx context.Context, account, address string) (done fu
 			g.accounts.forget(key) // who knows the password may log in as often as they like
 		}
 	}, nil
+}
+
+// household is what counts as one address. Whoever has an IPv6 address has the other 2^64 of its network, too.
+func household(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || !a.Is6() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 // buckets is a bounded set of token buckets. When it is full, the one that was used the longest ago is dropped, which

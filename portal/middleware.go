@@ -23,6 +23,8 @@ type visit struct {
 	route  string // the template that matched, or "none"
 	login  string
 	person *core.Person // of the session
+
+	session core.Login
 }
 
 type visitKey struct{}

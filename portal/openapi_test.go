@@ -16,7 +16,7 @@ import (
 // TestDescriptionMatchesRoutes holds the document to the OpenAPI rules, and to what the router really answers.
 func TestDescriptionMatchesRoutes(t *testing.T) {
 	s, err := New(Options{
-		Sessions: core.Sessions{}, PublicURL: "http://localhost:8080", Log: slog.New(slog.DiscardHandler), Version: "test",
+		Service: core.New(core.Options{}), Sessions: core.Sessions{}, PublicURL: "http://localhost:8080", Log: slog.New(slog.DiscardHandler), Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -66,6 +67,12 @@ func TestBuckets(t *testing.T) {
 	}
 	if err := try("fresh", "10.0.0.3"); err == nil {
 		t.Error("no limit for one address")
+	}
+	for n := range accountBurst {
+		_ = try("eve", fmt.Sprintf("2001:db8::%x", n+1))
+	}
+	if try("eve", "2001:db8::ffff") == nil || try("eve", "2001:db8:0:1::1") != nil {
+		t.Error("a network of IPv6 is not one address, or two of them are")
 	}
 	for range 3 * accountBurst {
 		done, err := g.enter(t.Context(), "ada", "10.0.0.4")

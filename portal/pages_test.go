@@ -280,17 +280,17 @@ func TestAccount(t *testing.T) {
 	if r := st.call(t, token, "GET", "/me", nil); r.at("scope") != "read" {
 		t.Fatalf("the token %q: %s", token, r.raw)
 	}
-	if p = b.get(t, "/account"); strings.Contains(p.raw, token) || p.text("td.name") != "laptop" {
+	if p = b.get(t, "/account"); strings.Contains(p.raw, token) || p.text("#tokens td.name") != "laptop" {
 		t.Errorf("the account page: %s", p.text("main"))
 	}
 	if p := b.post(t, "/account/tokens", url.Values{"name": {""}}); p.status != http.StatusBadRequest || p.text(".trouble") == "" {
 		t.Errorf("a token without a name: %d", p.status)
 	}
-	action := p.Find("td form").AttrOr("action", "")
+	action := p.Find("#tokens td form").AttrOr("action", "")
 	if p := st.loggedIn(t, "eve").post(t, action, nil); p.status != http.StatusNotFound {
 		t.Errorf("a stranger revokes: %d", p.status)
 	}
-	if p = b.post(t, action, nil); p.path != "/account" || p.Find("td").Length() != 0 {
+	if p = b.post(t, action, nil); p.path != "/account" || p.Find("#tokens td").Length() != 0 {
 		t.Errorf("revoke: %s %s", p.path, p.text("main"))
 	}
 }

@@ -4,26 +4,20 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/mydb-project/mydb/core"
 )
 
-// How long a login lasts, without use and at most.
-const (
-	sessionIdle = 2 * time.Hour
-	sessionLife = 12 * time.Hour
-)
-
-// personKey is where a session keeps the id of who logged in. Rights are read anew with each request.
-const personKey = "person"
+// loginKey is where a session keeps the id of its login. Whose it is, whether it goes on, and their rights are read anew with each request.
+const loginKey = "login"
 
 func (s *Server) newSessions(store scs.CtxStore) *scs.SessionManager {
 	m := scs.New()
 	m.Store, m.HashTokenInStore = store, true
-	m.IdleTimeout, m.Lifetime = sessionIdle, sessionLife
+	limits := s.service.SessionLimits()
+	m.IdleTimeout, m.Lifetime = limits.Idle, limits.Life
 	m.Cookie.Name = "mydb_session"
 	m.Cookie.SameSite, m.Cookie.HttpOnly = http.SameSiteLaxMode, true
 	m.Cookie.Persist = false // laboratories share computers
@@ -37,7 +31,7 @@ func (s *Server) newSessions(store scs.CtxStore) *scs.SessionManager {
 // needLogin sends those to the login page who have no session, and recognises the others.
 func (s *Server) needLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		person, ok, err := s.sessionPerson(r)
+		person, login, ok, err := s.sessionPerson(r)
 		switch {
 		case err != nil:
 			s.failPage(w, r, err)
@@ -45,23 +39,23 @@ func (s *Server) needLogin(next http.Handler) http.Handler {
 			http.Redirect(w, r, loginURL(r), http.StatusSeeOther)
 		default:
 			v := visitOf(r)
-			v.login, v.person = person.Login, &person
+			v.login, v.person, v.session = person.Login, &person, login
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// sessionPerson finds out whose session it is. A session of somebody who was disabled ends here.
-func (s *Server) sessionPerson(r *http.Request) (p core.Person, ok bool, err error) {
-	id := s.sessions.GetString(r.Context(), personKey)
+// sessionPerson finds out whose session it is. A session whose login was ended elsewhere, or of somebody who was disabled, ends here.
+func (s *Server) sessionPerson(r *http.Request) (p core.Person, l core.Login, ok bool, err error) {
+	id := s.sessions.GetString(r.Context(), loginKey)
 	if id == "" {
-		return p, false, nil
+		return p, l, false, nil
 	}
-	p, err = s.service.Person(r.Context(), id)
+	p, l, err = s.service.UseLogin(r.Context(), id, s.addressOf(r))
 	if core.CodeOf(err) == core.CodeNotFound {
-		return p, false, s.sessions.Destroy(r.Context())
+		return p, l, false, s.sessions.Destroy(r.Context())
 	}
-	return p, err == nil, err
+	return p, l, err == nil, err
 }
 
 func loginURL(r *http.Request) string {
@@ -87,7 +81,7 @@ type loginView struct {
 
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 	next := localPath(r.URL.Query().Get("next"))
-	if _, ok, err := s.sessionPerson(r); err != nil {
+	if _, _, ok, err := s.sessionPerson(r); err != nil {
 		s.failPage(w, r, err)
 		return
 	} else if ok {
@@ -105,8 +99,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	v := loginView{Login: strings.TrimSpace(r.PostForm.Get("login")), Next: localPath(r.PostForm.Get("next")), Announce: s.announce}
 	person, err := s.authenticate(r, core.DoorPortal, v.Login, r.PostForm.Get("password"))
 	if err == nil {
-		// A new token, so that one that was planted before the login is worth nothing after it.
-		err = s.sessions.RenewToken(r.Context())
+		err = s.begin(r, person)
 	}
 	if err != nil {
 		a := s.explain(r, err)
@@ -115,13 +108,34 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.render(w, r, a.status, "login", "Log in", v)
 		return
 	}
-	s.sessions.Put(r.Context(), personKey, person.ID)
 	visitOf(r).login = person.Login
 	http.Redirect(w, r, v.Next, http.StatusSeeOther)
 }
 
+// begin gives a browser a session. A login that it had before is over. The token is new, so that one that was planted before the login is
+// worth nothing after it.
+func (s *Server) begin(r *http.Request, person core.Person) error {
+	ctx := r.Context()
+	if err := s.service.EndLogin(ctx, s.sessions.GetString(ctx, loginKey)); err != nil {
+		return err
+	}
+	id, err := s.service.StartLogin(ctx, core.Request{Actor: core.Actor{Person: person}, Address: s.addressOf(r)}, deviceOf(r))
+	if err != nil {
+		return err
+	}
+	if err := s.sessions.Clear(ctx); err != nil {
+		return err
+	}
+	s.sessions.Put(ctx, loginKey, id)
+	return s.sessions.RenewToken(ctx)
+}
+
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	if err := s.sessions.Destroy(r.Context()); err != nil {
+	err := s.service.EndLogin(r.Context(), s.sessions.GetString(r.Context(), loginKey))
+	if err == nil {
+		err = s.sessions.Destroy(r.Context())
+	}
+	if err != nil {
 		s.failPage(w, r, err)
 		return
 	}

@@ -45,6 +45,10 @@ type Config struct {
 	MailAdmins   []string      `env:"MYDB_MAIL_ADMINS"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
 
+	SessionIdle time.Duration `env:"MYDB_SESSION_IDLE" envDefault:"2h"`
+	SessionLife time.Duration `env:"MYDB_SESSION_LIFE" envDefault:"12h"`
+	StepUp      time.Duration `env:"MYDB_STEP_UP" envDefault:"15m"`
+
 	LDAPURL          []string `env:"MYDB_LDAP_URL"`
 	LDAPStartTLS     bool     `env:"MYDB_LDAP_STARTTLS"`
 	LDAPCAFile       string   `env:"MYDB_LDAP_CA_FILE"`
@@ -225,6 +229,9 @@ func (c Config) check(told map[string]bool) []error {
 		add(true, "MYDB_LOG", c.Log, err.Error())
 	}
 	add(c.CreateLimit < 10*time.Second || c.CreateLimit > time.Hour, "MYDB_CREATE_TIMEOUT", c.CreateLimit.String(), "write 10s to 1h")
+	add(c.SessionLife < 10*time.Minute || c.SessionLife > 7*24*time.Hour, "MYDB_SESSION_LIFE", c.SessionLife.String(), "write 10m to 168h")
+	add(c.SessionIdle < 5*time.Minute || c.SessionIdle > c.SessionLife, "MYDB_SESSION_IDLE", c.SessionIdle.String(), "write 5m or more, and no more than MYDB_SESSION_LIFE")
+	add(c.StepUp < time.Minute || c.StepUp > c.SessionLife, "MYDB_STEP_UP", c.StepUp.String(), "write 1m or more, and no more than MYDB_SESSION_LIFE")
 	add(c.PortRange.Last >= 30000 && c.PortRange.First <= 32767 && c.Publish == "ingress",
 		"MYDB_PORT_RANGE", c.PortRange.String(), "Swarm hands out 30000-32767 by itself: choose ports outside")
 	for name, value := range map[string]string{"MYDB_DATABASE_URL": c.DatabaseURL, "MYDB_MIGRATE_URL": c.MigrateURL} {
