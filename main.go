@@ -73,6 +73,7 @@ func command() *cobra.Command {
 		auditCommand(),
 		evidenceCommand(),
 		chatCommand(),
+		chatSimCommand(),
 		connectCommand(),
 		simple("version", "Print the version", func(cmd *cobra.Command) error {
 			fmt.Fprintln(cmd.OutOrStdout(), version)
@@ -147,16 +148,21 @@ func runDev(cmd *cobra.Command) error {
 	if err := mode.Prepare(ctx); err != nil {
 		return err
 	}
+	chat, err := mode.StartChat()
+	if err != nil {
+		return err
+	}
+	defer mode.StopChat()
 	if err := a.Open(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nMyDB %s, development mode\n\n", version)
-	if err := mode.Accounts(ctx, a.Service); err != nil {
+	if err := errors.Join(mode.Accounts(ctx, a.Service), mode.KnowChat(ctx, a.Service)); err != nil {
 		return err
 	}
 	return a.run(ctx, func() {
-		fmt.Fprintf(out, "\n  portal     %s\n  terminal   bin/mydb chat\n  state      %s\n\nDatabases listen on every interface of this "+
-			"machine. Ctrl-C stops MyDB; the databases go on running.\n\n", a.Config.PublicURL, a.Config.StateDir)
+		fmt.Fprintf(out, "\n  portal     %s\n  terminal   bin/mydb chat\n  chat       %s\n  state      %s\n\nDatabases listen on every interface of this "+
+			"machine. Ctrl-C stops MyDB; the databases go on running.\n\n", a.Config.PublicURL, chat, a.Config.StateDir)
 	})
 }
 

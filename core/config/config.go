@@ -37,6 +37,7 @@ type Config struct {
 	Log          string        `env:"MYDB_LOG" envDefault:"text"`
 	StateDir     string        `env:"MYDB_STATE_DIR" envDefault:"./.mydb"`
 	DevPassword  string        `env:"MYDB_DEV_PASSWORD" secret:"true"`
+	ChatSim      string        `env:"MYDB_CHAT_SIM" envDefault:"127.0.0.1:8090"` // of development mode; "off" for none
 	DeleteGrace  Grace         `env:"MYDB_DELETE_GRACE" envDefault:"7d"`
 	WarmPool     WarmPool      `env:"MYDB_WARM_POOL"`
 	SMTPURL      string        `env:"MYDB_SMTP_URL" secret:"true"`

@@ -22,6 +22,7 @@ import (
 	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/directory/local"
 	"github.com/mydb-project/mydb/core/engine"
+	"github.com/mydb-project/mydb/deploy/chatsim"
 	"github.com/mydb-project/mydb/jobs/swarm"
 	"github.com/mydb-project/mydb/migrations"
 )
@@ -32,6 +33,8 @@ type Mode struct {
 	Catalogue *engine.Catalogue
 	Runtime   *swarm.Runtime
 	Out       io.Writer // for people: where MyDB is, and the passwords of new accounts
+
+	chat *chatsim.Sim
 }
 
 // Labels are put on all that development mode makes, so that it can be found and removed.

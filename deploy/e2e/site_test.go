@@ -100,7 +100,7 @@ func (s *site) environment(settings []string) []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.stateDir, "MYDB_DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), "MYDB_STATE_DIR=" + s.stateDir,
 		"MYDB_LISTEN=" + s.listen, "MYDB_DATABASE_URL=" + s.appURL, "MYDB_MIGRATE_URL=" + s.ownerURL, "MYDB_DEV_PASSWORD=" + password,
-		"MYDB_PORT_RANGE=" + s.ports.String(), "MYDB_LOG=warn",
+		"MYDB_PORT_RANGE=" + s.ports.String(), "MYDB_LOG=warn", "MYDB_CHAT_SIM=off",
 	}
 	return append(env, settings...)
 }

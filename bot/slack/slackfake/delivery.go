@@ -102,7 +102,7 @@ func (f *Fake) deliver(kind Kind, payload object, end func(Result)) *Delivery {
 
 func (f *Fake) delivery(kind Kind, payload json.RawMessage, end func(Result)) *Delivery {
 	d := &Delivery{Kind: kind, Payload: payload, fake: f, done: make(chan struct{}), sent: make(chan struct{}), end: end}
-	f.deliveries = append(f.deliveries, d)
+	f.deliveries = newest(append(f.deliveries, d), f.o.KeepCalls)
 	return d
 }
 

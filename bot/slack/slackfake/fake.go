@@ -43,6 +43,8 @@ type Options struct {
 	Clock         *Clock   // a running one
 	Rates         Rates
 	PingEvery     time.Duration // of Socket Mode, by the machine's clock; 5 s
+	FirstID       int           // ids are counted from here, for a workspace that begins anew before an app that remembers an earlier one
+	KeepCalls     int           // how many calls and deliveries are kept, the newest ones; all
 }
 
 // Rates are how much the app may say. Slack allows about one message a second in a channel, with short bursts, and for each method so
@@ -68,6 +70,7 @@ type Fake struct {
 
 	mu         sync.Mutex
 	changed    chan struct{} // closed at the next change
+	version    uint64
 	seq        int
 	lastTS     int64
 	users      []*User
@@ -94,7 +97,7 @@ func New(o Options) (*Fake, error) {
 		buckets: map[string]*rate.Limiter{}, faults: map[string][]Fault{},
 		sockets: sockets{tickets: map[string]bool{}, pending: map[string]*pending{}},
 	}
-	f.clock = f.o.Clock
+	f.clock, f.seq = f.o.Clock, f.o.FirstID
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.users = append(
 		f.users,
@@ -198,6 +201,13 @@ func (f *Fake) Changed() <-chan struct{} {
 	return f.changed
 }
 
+// Version grows with each change: for pages that ask whether there is something new.
+func (f *Fake) Version() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.version
+}
+
 // Await returns when done says so. It asks again after every change, and never sleeps; the context says how long to wait at most.
 func (f *Fake) Await(ctx context.Context, done func() bool) error {
 	for {
@@ -217,6 +227,7 @@ func (f *Fake) Await(ctx context.Context, done func() bool) error {
 
 // touch wakes those who wait. f.mu is held, here as in all functions that begin with a small letter and say nothing else.
 func (f *Fake) touch() {
+	f.version++
 	close(f.changed)
 	f.changed = make(chan struct{})
 }

@@ -25,6 +25,16 @@ type Call struct {
 	Answer []byte
 }
 
+func (f *Fake) note(c Call) { f.calls = newest(append(f.calls, c), f.o.KeepCalls) }
+
+// newest keeps the last n of a list, or all where n is 0.
+func newest[T any](all []T, n int) []T {
+	if n == 0 || len(all) <= 2*n { // not one by one
+		return all
+	}
+	return slices.Clone(all[len(all)-n:])
+}
+
 // Calls are all calls so far, or those of some methods.
 func (f *Fake) Calls(methods ...string) []Call {
 	f.mu.Lock()

@@ -140,7 +140,7 @@ func (f *Fake) post(d *Delivery, n int, reason string) Result {
 		f.unanswered(ctx, d, &result)
 		return result
 	}
-	f.calls = append(f.calls, Call{At: result.at, Method: "answer", Path: r.URL, Header: header, Body: answer, Status: status})
+	f.note(Call{At: result.at, Method: "answer", Path: r.URL, Header: header, Body: answer, Status: status})
 	f.touch()
 	f.heard(d, &result, status, header, answer)
 	return result

@@ -147,7 +147,7 @@ func (f *Fake) listen(s *socket) {
 }
 
 func (f *Fake) acknowledge(raw []byte) {
-	f.calls = append(f.calls, Call{At: f.clock.Now(), Method: "ack", Body: raw, Args: jsonArgs(raw), Status: http.StatusOK})
+	f.note(Call{At: f.clock.Now(), Method: "ack", Body: raw, Args: jsonArgs(raw), Status: http.StatusOK})
 	defer f.touch()
 	if len(raw) >= maxAck {
 		f.violation("ack", "too large", "Slack drops it without a word")

@@ -125,7 +125,7 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request, c Call, do func() (
 		c.Status = http.StatusOK
 	}
 	c.Answer = encoded(answer)
-	f.calls = append(f.calls, c)
+	f.note(c)
 	f.touch()
 	f.mu.Unlock()
 	if fault.LoseAnswer {

@@ -228,6 +228,13 @@ func (c *Channel) Invite(in bool) {
 	c.fake.touch()
 }
 
+// In says whether somebody is in a channel.
+func (u *User) In(c *Channel) bool {
+	u.fake.mu.Lock()
+	defer u.fake.mu.Unlock()
+	return c.has(u.id)
+}
+
 func (c *Channel) has(user string) bool { return slices.Contains(c.members, user) }
 
 // readable says whether somebody may read along: in public channels all people of the workspace but guests may.
