@@ -167,7 +167,11 @@ func problemOf(p engine.Part, err error) error {
 	} else if p.Kind == engine.PartAll {
 		what = "the databases"
 	}
-	return &Problem{Cause: CauseData, Message: fmt.Sprintf("%s of %s ended with exit code %d.", ended.Tool, what, ended.ExitCode), Detail: ended.Stderr, Err: err}
+	message := fmt.Sprintf("%s of %s ended with exit code %d.", ended.Tool, what, ended.ExitCode)
+	if ended.ExitCode == 0 {
+		message = fmt.Sprintf("%s of %s said that all is well, but what it wrote is not whole.", ended.Tool, what)
+	}
+	return &Problem{Cause: CauseData, Message: message, Detail: ended.Stderr, Err: err}
 }
 
 // writePart is the stream of a backup: tool, compression, encryption, hash, upload. It takes as much memory whatever the size. The

@@ -36,6 +36,7 @@ const (
 	engineEnv = "MYDB_TEST_WORKER_ENGINE" // its Docker engine; empty means the machine's
 	storeEnv  = "MYDB_TEST_WORKER_STORE"  // where it keeps backups, as MYDB_STORE_URL
 	escrowEnv = "MYDB_TEST_WORKER_ESCROW" // public keys that open its backups, too
+	verifyEnv = "MYDB_TEST_WORKER_VERIFY" // which backups are verified; empty means all
 	diskEnv   = "MYDB_TEST_WORKER_DISK"   // how many bytes are free on the disk of its node; empty means that it looks
 )
 
@@ -79,19 +80,26 @@ func beWorker() error {
 	service := core.New(core.Options{
 		DB: pool, Keys: keys, Queue: queue, Engines: allEngines(crash), Catalogue: testCatalogue(find),
 		Ports: testPorts, Log: log, Pool: poolOf(os.Getenv(poolEnv)),
-		Policy: testPolicy, Backups: core.Backups{On: true, Escrow: strings.Fields(os.Getenv(escrowEnv))},
+		Policy: workerPolicy(), Backups: core.Backups{On: true, Escrow: strings.Fields(os.Getenv(escrowEnv))},
 	})
 	backups, err := openStore(ctx, os.Getenv(storeEnv))
 	if err != nil {
 		return err
 	}
 	_, err = jobs.Start(ctx, jobs.Options{
-		DB: pool, Service: service, Runtime: crashingRuntime{fullDisk{runtime, os.Getenv(diskEnv)}, crash}, Store: backups, Log: log, CreateLimit: 2 * time.Minute,
+		DB: pool, Service: service, Store: crashingStore{backups, crash},
+		Runtime: crashingRuntime{faultyRuntime{fullDisk{runtime, os.Getenv(diskEnv)}, os.Getenv(faultEnv)}, crash}, Log: log, CreateLimit: 2 * time.Minute,
 	})
 	if err != nil {
 		return err
 	}
 	select {} // until it is killed
+}
+
+func workerPolicy() policy.Policy {
+	p := testPolicy
+	p.Backup.Verify = policy.Verify(os.Getenv(verifyEnv))
+	return p
 }
 
 // allEngines are those of the real program, each of which kills the process where it is told to.
@@ -301,7 +309,7 @@ func (o *output) String() string {
 // await waits for the end of an operation.
 func (s *site) await(id string) core.Operation {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

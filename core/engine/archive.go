@@ -128,12 +128,16 @@ const ToolDir = "/run/mydb-tool"
 // code is not 0, whatever was written: the error is then a *ToolError.
 type RunTool func(ctx context.Context, t Tool, stdin io.Reader, stdout io.Writer) error
 
-// ToolError is the end of a tool that did not do what it should have.
+// ToolError is the end of a tool that did not do what it should have. With the exit code 0 it said that all is well, and what it wrote is
+// not whole.
 type ToolError struct {
 	Tool     string // its name, such as pg_dump
 	ExitCode int
-	Stderr   string // its last lines, secrets masked
+	Stderr   string // its last lines, secrets masked; or what is wrong with what it wrote
 }
+
+// NotWhole says that a tool that ended well has not written all that it should have.
+func NotWhole(tool, what string) error { return &ToolError{Tool: tool, Stderr: what} }
 
 func (e *ToolError) Error() string {
 	text := e.Tool + " ended with exit code " + strconv.Itoa(e.ExitCode)

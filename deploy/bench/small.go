@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	smallDatabases = 10
 	smallBackups   = 50
 	smallSize      = 0.005 // GB
 	smallAtOnce    = 4
@@ -26,55 +27,57 @@ const (
 	readerPassword = "a-reader-of-pages"
 )
 
-// measureSmallBackups has many databases backed up that were asked for at the same moment, while somebody reads the portal's pages.
+// measureSmallBackups has several databases backed up again and again, more at once than are made at a time, while somebody reads the portal's pages.
 func measureSmallBackups(ctx context.Context, l *lab) error {
 	p, err := l.measuringBackups(ctx, fmt.Sprintf("\npolicy: {backup: {verify: never, at_once: %d, at_once_per_node: %[1]d}}\n", smallAtOnce))
 	if err != nil || p == nil {
 		return err
 	}
 	defer p.stop()
-	numbers := make([]int, max(int(smallBackups*l.scale), smallAtOnce))
-	for i := range numbers {
-		numbers[i] = i
-	}
-	ids := make([]string, len(numbers))
-	err = each(numbers, func(i int) error {
-		made, err := createAs(ctx, l.client(p, i), mainEngine, "bench-small-"+strconv.Itoa(i))
-		ids[i] = made.instanceID
-		return err
-	})
+	ids, err := l.smallDatabases(ctx, p)
 	if err != nil {
 		return p.failure(err)
-	}
-	for _, id := range ids {
-		s, err := l.subjectOf(ctx, postgres.Engine{}, id)
-		if err != nil {
-			return err
-		}
-		if err := fillPostgres(ctx, s.server, s.secrets.Admin, s.database, smallSize); err != nil {
-			return err
-		}
 	}
 	r, err := l.reader(ctx, p, "bench-small-0")
 	if err != nil {
 		return err
 	}
+	rounds := max(int(smallBackups*l.scale)/smallDatabases, 1)
 	stop := r.read(ctx)
 	began := time.Now()
-	err = each(numbers, func(i int) error {
-		_, _, _, err := l.backUp(ctx, l.client(p, i), ids[i], core.BackupDone)
-		return err
+	err = each(ids, func(id string) error {
+		for range rounds {
+			if _, _, _, err := l.backUp(ctx, l.client(p, 0), id, core.BackupDone); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	took := time.Since(began)
 	if err = errors.Join(err, stop()); err != nil {
 		return p.failure(err)
 	}
-	about := fmt.Sprintf("%d small backups, %d at a time", len(numbers), smallAtOnce)
+	about := fmt.Sprintf("%d small backups, %d at a time", rounds*len(ids), smallAtOnce)
 	l.report.add(about+": the last is done", "one run, read back", took, "")
 	slow := r.took.percentile(95)
 	l.report.addText(about+": the portal's pages meanwhile", fmt.Sprintf("p50 of %d", len(r.took)), inMilliseconds(r.took.median()), "", true)
 	l.report.addText("", "**p95**", inMilliseconds(slow), "< "+inMilliseconds(pageTarget), slow < pageTarget)
 	return l.removeInstances(ctx)
+}
+
+// smallDatabases makes databases with a little data, all of the first person.
+func (l *lab) smallDatabases(ctx context.Context, p *process) (ids []string, err error) {
+	for i := range smallDatabases {
+		s, err := l.empty(ctx, p, postgres.Engine{}, "small-"+strconv.Itoa(i))
+		if err != nil {
+			return nil, err
+		}
+		if err := fillPostgres(ctx, s.server, s.secrets.Admin, s.database, smallSize); err != nil {
+			return nil, err
+		}
+		ids = append(ids, s.id)
+	}
+	return ids, nil
 }
 
 // reader is somebody who is logged in and reads pages.

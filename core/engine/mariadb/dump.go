@@ -153,7 +153,7 @@ func (d *dump) write(ctx context.Context, w io.Writer, still bool) error {
 		return err
 	}
 	if !header.passed || !bytes.Contains(header.tail, []byte(dumpTrailer)) {
-		return errors.New("mariadb-dump ended without its last line")
+		return engine.NotWhole("mariadb-dump", "It breaks off before its last line.")
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (d *dump) Write(ctx context.Context, p engine.Part, w io.Writer) error {
 	err := d.run(ctx, d.tool(p), nil, io.MultiWriter(w, write))
 	_ = write.CloseWithError(err) // nil is the end
 	if countErr := <-counted; err == nil && countErr != nil {
-		return fmt.Errorf("what mongodump wrote: %w", countErr)
+		return engine.NotWhole("mongodump", countErr.Error())
 	}
 	return err
 }

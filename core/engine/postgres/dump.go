@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -238,7 +237,7 @@ func (f *accountsFilter) end() error {
 		}
 	}
 	if !f.complete {
-		return errors.New("pg_dumpall ended without its last line")
+		return engine.NotWhole("pg_dumpall", "It breaks off before its last line.")
 	}
 	return f.to.Flush()
 }
