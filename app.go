@@ -197,8 +197,14 @@ func (a *App) startPortal(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
 	a.server.RegisterOnShutdown(handler.Close) // streams of progress would never end by themselves
+	serve := a.server.Serve
+	if a.Config.TLSOn() {
+		if serve, err = a.overTLS(ctx); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
 	go func() {
-		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("serve: %w", err)
 		}
 	}()
@@ -222,6 +228,7 @@ func (a *App) portal() (*portal.Server, error) {
 		Log:       a.Log,
 		Version:   version,
 		Announce:  a.Announce,
+		Proxies:   a.Config.Proxies,
 	})
 }
 
@@ -329,6 +336,7 @@ func (a *App) Check(ctx context.Context, out io.Writer) bool {
 		{"backup store", a.checkStore},
 		{"escrow keys", a.checkEscrow},
 		{"own backups", a.checkCatalogue},
+		{"portal's certificate", a.checkCertificate},
 		{"directory", a.checkDirectory},
 		{"mail server", a.checkMail},
 		{"chat", a.checkChat},

@@ -76,6 +76,7 @@ type look struct {
 	kinds     []string
 	instances []string        // that were looked at; nil: everything was
 	skipped   map[string]bool // instances of which nothing can be said now: what was found of them stays
+	subject   string          // the only one that was looked at; empty: all
 	tell      []Audience
 	found     []found
 }
@@ -104,7 +105,7 @@ func (s *Service) settle(ctx context.Context, l look) error {
 			delete(before, key)
 		}
 		for _, f := range before {
-			if l.skipped[value(f.InstanceID)] {
+			if l.skipped[value(f.InstanceID)] || l.subject != "" && f.Subject != l.subject {
 				continue
 			}
 			if err := s.resolveFinding(ctx, tx, l, f); err != nil {

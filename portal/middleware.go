@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func (s *Server) layers(routes http.Handler) (http.Handler, error) {
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, core.Errorf(core.CodeForbidden, "This form was sent from another site, so nothing was done. Open MyDB's own page and try again."))
 	}))
-	return s.observe(s.recoverPanics(s.secure(crossOrigin.Handler(routes)))), nil
+	return s.observe(s.recoverPanics(s.secure(s.overTLS(crossOrigin.Handler(routes))))), nil
 }
 
 // observe gives a request its id, and writes the access log and the metrics. The log holds neither query nor body: they may
@@ -154,31 +153,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	s.failPage(w, r, err)
-}
-
-// addressOf is the client's network address. Behind a proxy that we know, it is the last one that such a proxy has not added.
-func (s *Server) addressOf(r *http.Request) string {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	address := from.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !s.isProxy(address) {
-			break
-		}
-		before, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break
-		}
-		address = before.Unmap()
-	}
-	return address.String()
-}
-
-func (s *Server) isProxy(a netip.Addr) bool {
-	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // notAllowed answers a method that a path does not know, and says which ones it does.

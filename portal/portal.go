@@ -40,7 +40,7 @@ type Options struct {
 	Announce string
 	// Metrics is where the portal registers what it measures, and what /metrics shows. Nil: a registry of its own.
 	Metrics *prometheus.Registry
-	// Proxies are the reverse proxies whose X-Forwarded-For is believed; nobody else's is.
+	// Proxies are the reverse proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed; nobody else's are.
 	Proxies []netip.Prefix
 }
 

@@ -46,6 +46,10 @@ type Config struct {
 	MailAdmins   []string      `env:"MYDB_MAIL_ADMINS"`
 	CreateLimit  time.Duration `env:"MYDB_CREATE_TIMEOUT" envDefault:"5m"`
 
+	TLSCertFile string   `env:"MYDB_TLS_CERT_FILE"`
+	TLSKeyFile  string   `env:"MYDB_TLS_KEY_FILE"`
+	Proxies     Networks `env:"MYDB_PROXIES"`
+
 	SessionIdle time.Duration `env:"MYDB_SESSION_IDLE" envDefault:"2h"`
 	SessionLife time.Duration `env:"MYDB_SESSION_LIFE" envDefault:"12h"`
 	StepUp      time.Duration `env:"MYDB_STEP_UP" envDefault:"15m"`
@@ -147,6 +151,9 @@ func Load(environ []string) (Config, error) {
 	told, errs := explain(env.ParseWithOptions(&c, env.Options{Environment: vars}), vars)
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Listen
+		if c.TLSOn() {
+			c.PublicURL = "https://" + c.Listen
+		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return c, errors.Join(slices.Concat(errs, c.check(told), unknown(vars))...)
@@ -157,7 +164,7 @@ func withFiles(vars map[string]string) (map[string]string, error) {
 	var errs []error
 	for name, path := range vars {
 		target, isFile := strings.CutSuffix(name, "_FILE")
-		if !isFile || !strings.HasPrefix(name, "MYDB_") || name == "MYDB_KEY_FILE" || strings.HasSuffix(name, "_CA_FILE") || path == "" {
+		if !isFile || !strings.HasPrefix(name, "MYDB_") || path == "" || isVariable(name) {
 			continue
 		}
 		if vars[target] != "" {
@@ -173,6 +180,16 @@ func withFiles(vars map[string]string) (map[string]string, error) {
 		delete(vars, name)
 	}
 	return vars, errors.Join(errs...)
+}
+
+// isVariable tells the names that are variables as they are, such as MYDB_KEY_FILE.
+func isVariable(name string) bool {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if f.Tag.Get("env") == name {
+			return true
+		}
+	}
+	return false
 }
 
 // explain names each variable that could not be read, its value unless it is a secret, and what is allowed. told has their names.
@@ -243,7 +260,7 @@ func (c Config) check(told map[string]bool) []error {
 	if _, err := c.Store(); c.StoreOn() && err != nil {
 		errs = append(errs, err)
 	}
-	return slices.Concat(errs, c.checkMail(), c.checkChat(), c.checkLDAP())
+	return slices.Concat(errs, c.checkTLS(), c.checkMail(), c.checkChat(), c.checkLDAP())
 }
 
 // unknown tells of variables that look like ours and are not, because a misspelt one would silently do nothing.
