@@ -48,9 +48,10 @@ type Adapter struct {
 	queue    atomic.Int64  // how much waits for its turn
 	limit    chan struct{} // how much is worked on at once
 	working  sync.WaitGroup
-	taking   sync.WaitGroup // what was not acknowledged yet
-	direct   sync.Map       // channels of direct messages by user
-	names    sync.Map       // of people, by their ids
+	taking   sync.WaitGroup            // what was not acknowledged yet
+	acked    atomic.Pointer[time.Time] // when something was acknowledged last, over a connection
+	direct   sync.Map                  // channels of direct messages by user
+	names    sync.Map                  // of people, by their ids
 
 	self struct {
 		sync.Mutex

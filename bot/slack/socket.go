@@ -18,8 +18,10 @@ import (
 const (
 	firstPause = time.Second
 	lastPause  = 2 * time.Minute
-	// lastWords is for how long acknowledgements are still sent when MyDB is stopped.
-	lastWords = ackLimit
+	// When MyDB is stopped, it waits for acknowledgements of what it was working on, and until the last one is written, which the library
+	// does not tell.
+	finishLimit = ackLimit
+	writeLimit  = 500 * time.Millisecond
 )
 
 // Run holds a connection of Socket Mode, or only looks now and then whether Slack answers where events come over HTTP, until ctx ends.
@@ -87,7 +89,10 @@ func (a *Adapter) finish() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(lastWords):
+	case <-time.After(finishLimit):
+	}
+	if last := a.acked.Load(); last != nil {
+		time.Sleep(writeLimit - time.Since(*last))
 	}
 }
 
@@ -154,6 +159,8 @@ func (a *Adapter) acknowledge(client *socketmode.Client, envelope string, r answ
 	if err != nil {
 		a.o.Log.Warn("an event could not be acknowledged", "error", err)
 	}
+	now := time.Now()
+	a.acked.Store(&now)
 }
 
 func connectionError(data any) error {
