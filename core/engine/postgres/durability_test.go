@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mydb-project/mydb/core/engine/enginetest"
 	"github.com/mydb-project/mydb/core/engine/postgres"
 )
@@ -34,10 +36,13 @@ func TestDataOutlivesContainers(t *testing.T) {
 		b.Await()
 		kept("a restart")
 
-		b.Remove() // kills the server
+		b.Remove()                                                                                                        // kills the server
+		b.OnVolume("f=$(find /data -name pg_hba.conf); sed -i 's/^hostssl  all /host     all /' $f; grep -q '^host ' $f") // as an earlier version has written it
 		b.ExpireInit()
 		b.Start()
 		kept("a crash, in a new container, long after creation")
+		_, err := b.connect(tenant.Username, tenant.Password, tenant.Database, func(c *pgx.ConnConfig) { c.TLSConfig = nil })
+		wantCode(t, err, "28000")
 	})
 }
 

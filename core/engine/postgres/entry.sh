@@ -44,6 +44,17 @@ guard_data() {
   find "$PGDATA" -mindepth 1 -delete
 }
 
+# Servers that were initialised by an earlier version let people in without TLS, too.
+require_tls() {
+  hba=$PGDATA/pg_hba.conf
+  if [ -e "$hba" ] && grep -q '^# Written by MyDB' "$hba" && grep -q '^host ' "$hba"; then
+    sed 's/^host    /hostssl /' "$hba" >"$hba.new"
+    chown postgres "$hba.new"
+    mv "$hba.new" "$hba"
+  fi
+}
+
 unpack_secret
 guard_data
+require_tls
 exec docker-entrypoint.sh "$@"

@@ -25,11 +25,11 @@ SQL
   # In the data directory, because a mounted file could not change without a restart. In one step, because the server must not
   # find half a file.
   cat >"$PGDATA/pg_hba.conf.new" <<'HBA'
-# Written by MyDB. Nobody gets in without a password; copies of the whole server leave it over TLS only.
+# Written by MyDB. Nobody gets in without a password, and nothing crosses the network without TLS.
 # TYPE   DATABASE     USER              ADDRESS  METHOD
 local    all          all                        scram-sha-256
 hostssl  replication  mydb_replication  all      scram-sha-256
-host     all          all               all      scram-sha-256
+hostssl  all          all               all      scram-sha-256
 HBA
   mv "$PGDATA/pg_hba.conf.new" "$PGDATA/pg_hba.conf"
 

@@ -169,6 +169,13 @@ func TestWhoMayComeIn(t *testing.T) {
 			_, err = b.connect(tenant.Username, tenant.Password, "", replication)
 			wantCode(t, err, "28000")
 		})
+		t.Run("nobody comes in without TLS, with the right password either", func(t *testing.T) {
+			_, err := b.connect(tenant.Username, tenant.Password, tenant.Database, func(c *pgx.ConnConfig) { c.TLSConfig = nil })
+			wantCode(t, err, "28000")
+			if err == nil || !strings.Contains(err.Error(), "no encryption") {
+				t.Errorf("got %v", err)
+			}
+		})
 		t.Run("others stay out of the database", func(t *testing.T) {
 			_, err := b.connect(postgres.ReplicationUser, b.Secrets.Replication, tenant.Database)
 			wantCode(t, err, "42501")
