@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,7 +19,7 @@ import (
 )
 
 // nasty is a password with everything that some format or other has a meaning for.
-const nasty = `p@ss:w/o?r#d% \'"`
+const nasty = " !\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~ p@ss%40 ${HOME} $(id) \\n é€ "
 
 // address writes where a database is, with the password encoded.
 func address(scheme string, i core.Instance, user, password, database, options string) string {
@@ -95,7 +97,11 @@ func (s *site) nowhere(secret string) {
 		s.t.Fatalf("only the tables %v", tables)
 	}
 	encoded := url.QueryEscape(secret)
-	quoted := strings.Trim(fmt.Sprintf("%q", secret), `"`)
+	text, err := json.Marshal(secret)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	quoted := strings.Trim(string(text), `"`)
 	for _, table := range tables {
 		var found bool
 		// As text, and as the bytes of columns that are no text.
@@ -120,7 +126,7 @@ func TestImportPostgres(t *testing.T) {
 	s.worker("")
 	i, cred := s.from(core.Create{Name: "genomes", Version: "15"})
 	s.fillPostgres(i, cred)
-	s.superuser(i, "postgres", `create role "o'd d" superuser login password 'p@ss:w/o?r#d% \''"'`)
+	s.superuser(i, "postgres", `create role "o'd d" superuser login password '`+strings.ReplaceAll(nasty, "'", "''")+"'")
 	copied, cred2, o := s.imported(core.Import{Create: core.Create{Name: "copy", Username: "ada"}, Source: address("postgresql", i, "o'd d", nasty, "genomes", "sslmode=require")})
 	if copied.Version != "17" || copied.Username != "ada" || copied.Database != "copy" {
 		t.Errorf("imported as %+v", copied)
@@ -183,16 +189,18 @@ func (s *site) newer() string {
 	return of(i, cred)
 }
 
+// offers reports whether this machine has an image.
+func (s *site) offers(engine, version string) bool {
+	offer, _ := s.service.Catalogue().Offer(engine)
+	return slices.ContainsFunc(offer.Offered(), func(v string) bool { return v == version || version == "" })
+}
+
 // need skips a test when this machine has no image.
 func (s *site) need(engine, version string) {
 	s.t.Helper()
-	offer, _ := s.service.Catalogue().Offer(engine)
-	for _, v := range offer.Offered() {
-		if v == version || version == "" {
-			return
-		}
+	if !s.offers(engine, version) {
+		s.t.Skipf("this machine has no image of %s %s", engine, version)
 	}
-	s.t.Skipf("this machine has no image of %s %s", engine, version)
 }
 
 // TestImportPostgresDumps uploads what pg_dump writes, in each way, and everything is there; and what it did not write, and nothing is.
@@ -285,6 +293,9 @@ func (s *site) refusesDumps(plain, custom []byte) {
 	} {
 		s.failed(core.Import{Create: core.Create{Name: name}, Upload: s.uploaded(c.content)}, c.want)
 	}
+	if version := "15"; s.offers("postgres", version) {
+		s.failed(core.Import{Create: core.Create{Name: "later", Version: version}, Upload: s.uploaded(custom)}, "was written by a later pg_dump")
+	}
 	// At a statement's end, where psql would see nothing wrong.
 	cut := plain[:bytes.LastIndex(plain, []byte(";\n"))+2]
 	_, err := s.service.Do(s.t.Context(), core.Request{Actor: s.actor, Door: core.DoorAPI, Command: core.Import{Create: core.Create{Name: "cut"}, Upload: s.uploaded(cut)}})
@@ -348,6 +359,7 @@ func TestImportMariaDB(t *testing.T) {
 		t.Errorf("the receipt says %s", told)
 	}
 	s.nowhere(nasty)
+	s.staysThere("copy")
 	const dump = `MYSQL_PWD=$PW mariadb-dump --ssl -h $H -P $P -u $U --single-transaction --routines --events --triggers `
 	for name, content := range map[string][]byte{
 		"plain":     s.dumped(i.Image, i, cred, dump+"--hex-blob $D"),
@@ -359,6 +371,36 @@ func TestImportMariaDB(t *testing.T) {
 		s.must(core.Stop{On: core.On{Database: name}})
 	}
 	s.refusesMariaDB(i, cred, s.dumped(i.Image, i, cred, dump+"$D"))
+}
+
+// staysThere imports from a server that sends its clients on to another one. Nobody goes there: nothing has looked whether they may.
+func (s *site) staysThere(name string) {
+	s.t.Helper()
+	elsewhere, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	came := make(chan struct{}, 1)
+	go func() {
+		if conn, err := elsewhere.Accept(); err == nil {
+			_ = conn.Close()
+			came <- struct{}{}
+		}
+	}()
+	i := s.instance(name)
+	_, secrets := s.access(i)
+	root := core.Credentials{Username: mariadb.AdminUser, Password: secrets.Admin}
+	if err := executeMariaDB(s.t.Context(), i, root, fmt.Sprintf("set global redirect_url = 'mariadb://%s'", elsewhere.Addr())); err != nil {
+		s.t.Fatal(err)
+	}
+	s.importedAs(core.Import{Create: core.Create{Name: "stays"}, Source: of(i, s.collect(name))})
+	_ = elsewhere.Close()
+	select {
+	case <-came:
+		s.t.Error("the import went where the source has sent it")
+	default:
+	}
+	s.must(core.Stop{On: core.On{Database: "stays"}})
 }
 
 const everyGene = "select sum(crc32(concat_ws('|', id, name, found, length, half, info))) from genes"

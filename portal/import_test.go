@@ -1,11 +1,18 @@
 package portal
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
+	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -85,6 +92,71 @@ func TestImportOverTheAPI(t *testing.T) {
 	r = st.call(t, sam, http.MethodPost, "/imports/uploads", aDump, sql...)
 	if r := st.call(t, sam, http.MethodDelete, "/imports/uploads/"+r.at("id").(string), nil); r.status != http.StatusNoContent {
 		t.Errorf("remove: %d %s", r.status, r.raw)
+	}
+}
+
+// TestUploadThatIsCut takes nothing of a file whose sender goes away in the midst of it, and says so to one that only stops.
+func TestUploadThatIsCut(t *testing.T) {
+	st := importing(t, policy.Import{})
+	sam := st.token(t, "sam", core.ScopeOperate)
+	where, err := url.Parse(st.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func() *net.TCPConn {
+		t.Helper()
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", where.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = fmt.Fprintf(conn, "POST /api/v1/imports/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/sql\r\nContent-Length: 100000\r\n\r\n%s", where.Host, sam, aDump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn.(*net.TCPConn) //nolint:forcetypeassert // what was dialled
+	}
+	stops := begin()
+	if err := stops.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(stops), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(said), "did not arrive in full") {
+		t.Errorf("a sender that stops is told %d %s, %v", answer.StatusCode, said, err)
+	}
+	st.uploads(t, 0)
+	gone := begin()
+	st.uploads(t, 1)
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st.uploads(t, 0)
+	if files, err := filepath.Glob(filepath.Join(st.folder, "uploads", "*")); err != nil || len(files) != 0 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+}
+
+// uploads waits until there are so many, those that are on their way included.
+func (st *site) uploads(t *testing.T, want int) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		var n int
+		if err := st.pool.QueryRow(t.Context(), "select count(*) from uploads").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d uploads, want %d", n, want)
+		}
 	}
 }
 

@@ -33,7 +33,12 @@ func load(ctx context.Context, in io.Reader, into engine.Target) (engine.LeftOut
 	if err := conn.one(ctx, &limit, "select @@max_allowed_packet"); err != nil {
 		return nil, err
 	}
+	var server string
+	if err := conn.one(ctx, &server, "select substring_index(version(), '.', 2)"); err != nil {
+		return nil, err
+	}
 	l := &loader{conn: conn, script: newScript(in, limit-1), leftOut: engine.LeftOut{}}
+	dumped := engine.Announced(l.script.in, dumpedFrom)
 	if err := conn.run(ctx, "set session max_statement_time = 0, wait_timeout = 604800"); err != nil {
 		return nil, err
 	}
@@ -46,10 +51,13 @@ func load(ctx context.Context, in io.Reader, into engine.Target) (engine.LeftOut
 			err = l.run(ctx, st)
 		}
 		if err != nil {
-			return l.leftOut, err
+			return l.leftOut, engine.OfLater(err, "MariaDB", dumped, server)
 		}
 	}
 }
+
+// dumpedFrom is where mariadb-dump says in the beginning of a dump of what release it is. Those of MySQL have other numbers.
+var dumpedFrom = regexp.MustCompile(`(?m)^-- Server version\s+(\d+\.\d+)\.\d+-MariaDB`)
 
 // unsafeEncodings are those in which a quote or backslash may be half of a letter.
 var unsafeEncodings = regexp.MustCompile(`(?i)\b(?:sjis|cp932|big5|gbk|gb18030|gb2312)\b`)

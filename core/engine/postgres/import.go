@@ -132,6 +132,10 @@ func (e Engine) Load(ctx context.Context, format string, data io.Reader, into en
 	}
 	unpack := engine.Tool{Command: append([]string{"pg_restore", "--format=" + format, "--file=-"}, asText...)}
 	leftOut, err := engine.Through(ctx, func(ctx context.Context, w io.Writer) error { return run(ctx, unpack, data, w) }, func(r io.Reader) (engine.LeftOut, error) { return e.loadText(ctx, r, into) })
+	var ended *engine.ToolError
+	if errors.As(err, &ended) && strings.Contains(ended.Stderr, "unsupported version") {
+		err = &engine.RefusedError{Err: err, Message: "The dump was written by a later pg_dump than the new database's version can read. Choose a later version; or make the dump as plain text, without --format."}
+	}
 	return engine.Brought{LeftOut: leftOut.List()}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,7 @@ func load(ctx context.Context, in io.Reader, into engine.Target) (engine.LeftOut
 	}
 	defer hangUp(conn)
 	l := &loader{into: into, conn: conn.PgConn(), script: newScript(in), leftOut: engine.LeftOut{}, fresh: true}
+	dumped := engine.Announced(l.script.in, dumpedFrom)
 	for {
 		st, err := l.script.next()
 		if errors.Is(err, io.EOF) {
@@ -46,10 +48,13 @@ func load(ctx context.Context, in io.Reader, into engine.Target) (engine.LeftOut
 			err = l.run(ctx, st)
 		}
 		if err != nil {
-			return l.leftOut, err
+			return l.leftOut, engine.OfLater(err, "PostgreSQL", dumped, strconv.Itoa(major(conn.PgConn().ParameterStatus("server_version"))))
 		}
 	}
 }
+
+// dumpedFrom is where pg_dump says in the beginning of a dump of what version it is.
+var dumpedFrom = regexp.MustCompile(`(?m)^-- Dumped from database version (\d+)`)
 
 // end refuses a script that has begun a transaction and not ended it.
 func (l *loader) end() error {

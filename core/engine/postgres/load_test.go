@@ -42,8 +42,9 @@ func TestLoad(t *testing.T) {
 			"create table t (a int);\ncreate table t (a int);":                                      `up to line 2: relation "t" already exists`,
 			"create table t (a int);\ncopy t from stdin;\n1\nx\n\\.\n":                              "invalid input syntax for type integer",
 			"create table t (a int);\ncopy t from stdin;\n1\n":                                      "The dump breaks off",
-			"begin;\ncreate table t (a int);":                                                       "The dump breaks off",
-			"set client_encoding = 'SJIS';":                                                         "Make it with --encoding=UTF8",
+			"-- PostgreSQL database dump\n-- Dumped from database version 99.1 (Debian)\ncreate tableau t (a int);": "The dump is of PostgreSQL 99, which is later than",
+			"begin;\ncreate table t (a int);": "The dump breaks off",
+			"set client_encoding = 'SJIS';":   "Make it with --encoding=UTF8",
 		} {
 			_, err := load(sql)
 			var refused *engine.RefusedError
