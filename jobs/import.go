@@ -144,8 +144,8 @@ func (in *incoming) leftOut() string {
 // importProblem puts the end of a tool into words. What a tool does not like about a file, it will not like the next time.
 func importProblem(err error, permanent bool) error {
 	var ended *engine.ToolError
-	if !errors.As(err, &ended) {
-		return err
+	if !errors.As(err, &ended) || errors.As(err, new(*engine.RefusedError)) {
+		return err // or it has words already
 	}
 	return &Problem{Cause: CauseData, Permanent: permanent, Message: fmt.Sprintf("%s ended with exit code %d.", ended.Tool, ended.ExitCode), Detail: ended.Stderr, Err: err}
 }
