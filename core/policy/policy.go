@@ -41,6 +41,8 @@ type Policy struct {
 	// Create says who may create what.
 	Create []Allowance `yaml:"create"`
 	Tokens Tokens      `yaml:"tokens"`
+
+	Directory Directory `yaml:"directory"`
 }
 
 // Approvable are the words that Approve may list.
@@ -124,7 +126,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}, Tokens: DefaultTokens()}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}, Tokens: DefaultTokens(), Directory: DefaultDirectory()}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -148,12 +150,13 @@ func Read(r io.Reader) (Site, error) {
 	s.Policy.Backup.fill()
 	s.Policy.Links.fill()
 	s.Policy.Import.fill()
+	s.Policy.Directory.fill()
 	s.Policy.Tokens.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), checkAllowances(p.Create, c)}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), p.Directory.check(), checkAllowances(p.Create, c)}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}

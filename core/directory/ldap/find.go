@@ -40,6 +40,7 @@ type entry struct {
 	dn       string
 	account  core.Account
 	standing error // why they may not log in; nil: they may
+	locked   bool  // that is why: it passes, and anybody can do it to them
 }
 
 // ask asks the directory what it is, once.
@@ -87,16 +88,29 @@ func typed(login string) bool {
 	return login != "" && len(login) <= 254 && !strings.ContainsFunc(login, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
+func (d *Directory) filter(k kind) string {
+	switch {
+	case d.UserFilter != "":
+		return d.UserFilter
+	case k.ad:
+		return filterAD
+	}
+	return filterPlain
+}
+
+// typedFilter finds people by what they typed.
+func (d *Directory) typedFilter(k kind, login string) string {
+	return strings.ReplaceAll(d.filter(k), "{login}", ldap.EscapeFilter(login))
+}
+
+// loginFilter finds people by their login name alone, whatever they type on this site.
+func (d *Directory) loginFilter(k kind, login string) string {
+	return "(&(" + k.names.Login + "=" + ldap.EscapeFilter(login) + ")" + strings.ReplaceAll(d.filter(k), "{login}", "*") + ")"
+}
+
 // find looks for the one person with a login name, principal name or mail address. Errors: core.CodeNotFound; core.CodeTaken when two have
 // the same mail address.
-func (d *Directory) find(ctx context.Context, k kind, login string) (entry, error) {
-	filter := d.UserFilter
-	if filter == "" && k.ad {
-		filter = filterAD
-	} else if filter == "" {
-		filter = filterPlain
-	}
-	filter = strings.ReplaceAll(filter, "{login}", ldap.EscapeFilter(login))
+func (d *Directory) find(ctx context.Context, k kind, login, filter string) (entry, error) {
 	list, err := d.search(ctx, filter, k)
 	if err != nil {
 		return entry{}, err
@@ -153,10 +167,13 @@ func (d *Directory) read(k kind, e *ldap.Entry) (entry, error) {
 		return out, fmt.Errorf("%s has no %s", e.DN, k.names.Login)
 	}
 	out.standing = standing(e, d.Now())
+	if out.standing == nil && locked(e) {
+		out.standing, out.locked = errLocked(), true
+	}
 	return out, nil
 }
 
-// standing says why an account may not log in, as far as the directory tells.
+// standing says why an account may not log in, as far as the directory tells; see locked for what passes.
 func standing(e *ldap.Entry, now time.Time) error {
 	if flags, err := strconv.ParseInt(e.GetAttributeValue("userAccountControl"), 10, 64); err == nil && flags&accountDisabled != 0 {
 		return errDisabled()
@@ -167,13 +184,13 @@ func standing(e *ldap.Entry, now time.Time) error {
 	if days, err := strconv.ParseInt(e.GetAttributeValue("shadowExpire"), 10, 64); err == nil && days >= 0 && time.Unix(days*24*60*60, 0).Before(now) {
 		return errExpired()
 	}
-	if n, err := strconv.ParseInt(e.GetAttributeValue("lockoutTime"), 10, 64); err == nil && n > 0 {
-		return errLocked()
-	}
-	if e.GetAttributeValue("pwdAccountLockedTime") != "" {
-		return errLocked()
-	}
 	return nil
+}
+
+// locked reports whether an account is locked after wrong passwords.
+func locked(e *ldap.Entry) bool {
+	n, err := strconv.ParseInt(e.GetAttributeValue("lockoutTime"), 10, 64)
+	return err == nil && n > 0 || e.GetAttributeValue("pwdAccountLockedTime") != ""
 }
 
 func windowsTime(n int64) time.Time { return time.Unix(0, (n-windowsEpoch)*100) }

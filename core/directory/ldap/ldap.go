@@ -62,7 +62,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (c
 	if !typed(login) || password == "" || len(password) > maxPassword || strings.ContainsRune(password, 0) {
 		return core.Person{}, refused()
 	}
-	e, groups, err := d.look(ctx, login)
+	e, groups, err := d.look(ctx, login, d.typedFilter)
 	switch core.CodeOf(err) {
 	case core.CodeNotFound:
 		d.decoy(ctx)
@@ -85,13 +85,14 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (c
 	return d.people.SavePerson(ctx, e.account)
 }
 
-// Lookup reads an account anew, without its password. Errors: core.CodeNotFound for somebody who is not there any more, or not in the
-// group of those who may log in; core.CodeForbidden for somebody who may not log in at the moment; core.CodeUnavailable.
+// Lookup reads an account anew, by its login name and without its password. One that is locked after wrong passwords is well: anybody can
+// lock another's. Errors: core.CodeNotFound for somebody who is not there any more, or not in the group of those who may log in;
+// core.CodeForbidden for somebody whose account is disabled or has expired; core.CodeUnavailable.
 func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, error) {
 	if !typed(login) {
 		return core.Account{}, core.Errorf(core.CodeNotFound, "The directory has no %q.", login)
 	}
-	e, groups, err := d.look(ctx, login)
+	e, groups, err := d.look(ctx, login, d.loginFilter)
 	if code := core.CodeOf(err); code == core.CodeNotFound || code == core.CodeTaken {
 		return core.Account{}, err
 	}
@@ -101,16 +102,19 @@ func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, err
 	if err := d.admit(e, groups); err != nil {
 		return core.Account{}, core.Errorf(core.CodeNotFound, "%s is not in the group %s any more.", login, d.UserGroup)
 	}
+	if e.locked {
+		return e.account, nil
+	}
 	return e.account, e.standing
 }
 
 // look finds a person with the groups and the rights that follow from them.
-func (d *Directory) look(ctx context.Context, login string) (e entry, groups []group, err error) {
+func (d *Directory) look(ctx context.Context, login string, by func(kind, string) string) (e entry, groups []group, err error) {
 	k, err := d.ask(ctx)
 	if err != nil {
 		return e, nil, err
 	}
-	if e, err = d.find(ctx, k, login); err != nil {
+	if e, err = d.find(ctx, k, login, by(k, login)); err != nil {
 		return e, nil, err
 	}
 	if groups, err = d.groupsOf(ctx, k, e); err != nil {
