@@ -114,6 +114,7 @@ func (a *App) Open(ctx context.Context) error {
 		ChatAdmins:  a.chatAdmins(),
 		Inspector:   inspector{a},
 		Sessions:    core.SessionLimits{Idle: a.Config.SessionIdle, Life: a.Config.SessionLife, StepUp: a.Config.StepUp},
+		Lookup:      a.lookup(),
 		Backups:     core.Backups{On: a.Config.StoreOn(), Escrow: a.Policy.Backup.Escrow, AtOnce: a.Policy.Backup.AtOnce},
 	})
 	a.bot = bot.New(bot.Options{Service: a.Service, PublicURL: a.Config.PublicURL, Log: a.Log})

@@ -71,6 +71,7 @@ func command() *cobra.Command {
 		keyCommand(),
 		recoverCommand(),
 		auditCommand(),
+		directoryCommand(),
 		evidenceCommand(),
 		chatCommand(),
 		chatSimCommand(),

@@ -86,7 +86,7 @@ func (c RemoveAccount) prepare(*Service, Actor) (decision, error) {
 				}
 			}
 			if len(g.work) > 0 {
-				return nil
+				return keepOut(ctx, g.tx, g.work)
 			}
 			var was bool // then it is gone already, as wanted
 			err := g.tx.QueryRow(ctx, "select exists (select from accounts where instance_id = $1 and username = $2)", g.i.ID, c.Account).Scan(&was)

@@ -51,6 +51,9 @@ func (s *Service) Announced(ctx context.Context) (*Announcement, error) {
 // Errors: CodeForbidden, CodeInvalid.
 func (s *Service) Announce(ctx context.Context, req Request, text string, life time.Duration) (_ *Announcement, err error) {
 	defer s.refusing(ctx, req, "announce", "", &err)
+	if err := s.sure(ctx, &req); err != nil {
+		return nil, err
+	}
 	if !req.Actor.IsAdmin() {
 		return nil, Errorf(CodeForbidden, "Only administrators announce something.")
 	}

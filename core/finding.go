@@ -58,7 +58,7 @@ func (s *Service) Findings(ctx context.Context, actor Actor, all bool, page Page
 
 // AlarmsOf lists what is wrong with an instance now. Whoever may see the instance may see it.
 func (s *Service) AlarmsOf(ctx context.Context, i Instance) ([]Finding, error) {
-	list, err := many[Finding](ctx, s.db, selectFinding+"where f.instance_id = $1 and f.resolved_at is null and f.kind = any($2) order by f.id", i.ID, slices.Concat(alarmKinds, guardKinds, []string{AlarmBackupLost}))
+	list, err := many[Finding](ctx, s.db, selectFinding+"where f.instance_id = $1 and f.resolved_at is null and f.kind = any($2) order by f.id", i.ID, slices.Concat(alarmKinds, guardKinds, []string{AlarmBackupLost, FindingOwner}))
 	if err != nil {
 		return nil, fmt.Errorf("list the alarms of %s: %w", i.Name, err)
 	}

@@ -62,6 +62,9 @@ func pauseAction(paused bool) string {
 // SetPause begins a pause of the site, or ends it; both twice is success. For administrators. Errors: CodeForbidden, CodeInvalid.
 func (s *Service) SetPause(ctx context.Context, req Request, paused bool, reason string) (_ *Pause, err error) {
 	defer s.refusing(ctx, req, pauseAction(paused), "", &err)
+	if err := s.sure(ctx, &req); err != nil {
+		return nil, err
+	}
 	if !req.Actor.IsAdmin() {
 		return nil, Errorf(CodeForbidden, "Only administrators may pause the site.")
 	}

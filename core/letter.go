@@ -141,6 +141,9 @@ func (s *Service) LetterCounts(ctx context.Context) (map[LetterState]int64, erro
 // Errors: CodeForbidden, CodeNotFound, CodeBusy for one that was sent, CodeInvalid for one without an address.
 func (s *Service) RetryLetter(ctx context.Context, req Request, id string) (l Letter, err error) {
 	defer s.refusing(ctx, req, "notification.retry", id, &err)
+	if err := s.sure(ctx, &req); err != nil {
+		return l, err
+	}
 	if !req.Actor.IsAdmin() {
 		return l, Errorf(CodeForbidden, "Only administrators may send notifications again.")
 	}

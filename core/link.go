@@ -239,10 +239,13 @@ func (s *Service) RevokeLink(ctx context.Context, req Request, id string) (err e
 	if err := req.Actor.needs(ScopeOperate); err != nil {
 		return err
 	}
+	if req, err = s.privileged(ctx, req); err != nil {
+		return err
+	}
 	l, err := one[Link](ctx, s.db, selectLink+"where l.id = $1 and (l.person_id = $2 or $3 and (not i.phi or $4))",
 		id, req.Actor.ID, req.Actor.IsAdmin(), s.seesPHI(req.Actor))
 	if notFound(err) {
-		return Errorf(CodeNotFound, "You have no link %q.", clip(id))
+		return unsure(req, Errorf(CodeNotFound, "You have no link %q.", clip(id)))
 	}
 	if err != nil {
 		return fmt.Errorf("find the link: %w", err)

@@ -21,9 +21,11 @@ type Person struct {
 	Leads      []string   `json:"leads,omitempty"` // groups of whose members they see the databases
 	DisabledAt *time.Time `json:"disabled_at,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
+	// AnsweredAt is when the directory said last that they are there.
+	AnsweredAt *time.Time `json:"-"`
 }
 
-const personColumns = "id, login, email, name, admin, groups, auditor, leads, disabled_at, created_at"
+const personColumns = "id, login, email, name, admin, groups, auditor, leads, disabled_at, created_at, answered_at"
 
 // Scope says what a token may be used for. A person who is logged in has every scope.
 type Scope string
@@ -91,26 +93,34 @@ type Account struct {
 }
 
 // SavePerson makes or updates the person with the account's login. An empty password hash keeps the one that is there. A mail address
-// that another person has already is left out: it stands for one person.
+// that another person has already is left out: it stands for one person. Somebody whom MyDB had disabled because the directory said that
+// they were gone is back with it.
 func (s *Service) SavePerson(ctx context.Context, a Account) (Person, error) {
 	type saved struct {
 		Person
-		WasAdmin, WasAuditor bool
-		WasLeads             []string
+		WasAdmin, WasAuditor, WasGone bool
+		WasLeads                      []string
 	}
 	p, err := one[saved](ctx, s.db, `
-		with was as (select admin, auditor, leads from people where login = lower($2)), saved as (
-		insert into people (id, login, email, name, admin, password_hash, groups, auditor, leads)
+		with was as (select admin, auditor, leads, gone_why <> '' as gone from people where login = lower($2)), saved as (
+		insert into people (id, login, email, name, admin, password_hash, groups, auditor, leads, asked_at, answered_at)
 		select $1, lower($2), case when not exists (select from people o where o.email = lower($3) and o.login <> lower($2)) then lower(nullif($3, '')) end,
-			$4, $5, nullif($6, ''), coalesce($7::text[], '{}'), $8, $9
+			$4, $5, nullif($6, ''), coalesce($7::text[], '{}'), $8, $9, $10, $10
 		on conflict (login) do update set email = excluded.email, name = excluded.name, admin = excluded.admin, groups = excluded.groups,
-			auditor = excluded.auditor, leads = excluded.leads,
+			auditor = excluded.auditor, leads = excluded.leads, asked_at = excluded.asked_at, answered_at = excluded.answered_at,
+			missing_since = null, missing_at = null, missing_why = '', gone_why = '',
+			disabled_at = case when people.gone_why = '' then people.disabled_at end,
 			password_hash = coalesce(excluded.password_hash, people.password_hash)
-		returning `+personColumns+`) select saved.*, coalesce(was.admin, false) as was_admin,
+		returning `+personColumns+`) select saved.*, coalesce(was.admin, false) as was_admin, coalesce(was.gone, false) as was_gone,
 			coalesce(was.auditor, false) as was_auditor, coalesce(was.leads, '{}') as was_leads from saved left join was on true`, xid.New().String(), a.Login, a.Email, a.Name, a.Admin, a.PasswordHash, a.Groups,
-		s.policy.Roles.Audits(a.Groups), s.policy.Roles.Led(a.Groups))
+		s.policy.Roles.Audits(a.Groups), s.policy.Roles.Led(a.Groups), s.now())
 	if err != nil {
 		return p.Person, fmt.Errorf("save person %s: %w", a.Login, err)
+	}
+	if p.WasGone {
+		if err := s.noteReturn(ctx, p.Person); err != nil {
+			return p.Person, err
+		}
 	}
 	was := Person{Admin: p.WasAdmin, Auditor: p.WasAuditor, Leads: p.WasLeads}
 	return p.Person, s.noteRole(ctx, p.Person, was)

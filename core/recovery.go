@@ -76,6 +76,9 @@ func (s *Service) Recoveries(ctx context.Context, actor Actor) ([]Recovery, erro
 // AcceptRecovery lets everything go on after a recovery. For administrators. Errors: CodeForbidden, CodeNotFound when nothing waits for it.
 func (s *Service) AcceptRecovery(ctx context.Context, req Request) (r Recovery, err error) {
 	defer s.refusing(ctx, req, "recovery.accept", "", &err)
+	if err := s.sure(ctx, &req); err != nil {
+		return Recovery{}, err
+	}
 	if !req.Actor.IsAdmin() {
 		return Recovery{}, Errorf(CodeForbidden, "Only administrators accept a recovery.")
 	}

@@ -35,6 +35,7 @@ type Service struct {
 
 	backups Backups
 	objects Objects
+	lookup  func(ctx context.Context, login string) (Account, error)
 
 	mailAdmins []string
 	chatAdmins []ChatChannel
@@ -65,6 +66,8 @@ type Options struct {
 	DeleteGrace time.Duration
 	// Inspector looks at what runs, for those who ask. Nil: this process cannot.
 	Inspector Inspector
+	// Lookup reads an account of the directory anew, as Directory.Lookup does. Nil: the accounts are MyDB's own.
+	Lookup func(ctx context.Context, login string) (Account, error)
 	// Backups is how backups are made; the zero value: not at all.
 	Backups Backups
 	// Objects is where backups are. Nil: this process cannot read them.
@@ -100,6 +103,10 @@ func New(o Options) *Service {
 		inspector: o.Inspector, objects: o.Objects, reports: make(chan struct{}, reportsAtOnce), downloads: make(chan struct{}, downloadsAtOnce), uploads: make(chan struct{}, uploadsAtOnce),
 	}
 	s.policy, s.quotas, s.backups, s.limits = o.Policy, o.Quotas, o.Backups, o.Sessions.orDefault()
+	s.lookup = o.Lookup
+	if s.policy.Directory == (policy.Directory{}) {
+		s.policy.Directory = policy.DefaultDirectory()
+	}
 	if s.policy.Backup.Timezone == "" {
 		s.policy.Backup = policy.DefaultBackup()
 	}
@@ -148,6 +155,9 @@ type Request struct {
 	// means that the door has no way to recognise a repetition.
 	Key     string
 	Command Command
+
+	// unsure is why an administrator acts as anybody else for now; see privileged.
+	unsure error
 }
 
 // Command is something to be decided and done. The commands are the types in this package with a decide method.
@@ -184,8 +194,17 @@ func (s *Service) Do(ctx context.Context, req Request) (Receipt, error) {
 	if len(req.Key) > 200 {
 		return Receipt{}, invalid("Idempotency-Key", "The idempotency key is longer than 200 characters. Use a shorter one.")
 	}
+	req, err := s.privileged(ctx, req)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return s.do(ctx, req)
+}
+
+func (s *Service) do(ctx context.Context, req Request) (Receipt, error) {
 	d, err := req.Command.prepare(s, req.Actor)
 	if err != nil {
+		err = unsure(req, err)
 		s.keepRefusal(ctx, req, err)
 		return Receipt{}, err
 	}
@@ -204,6 +223,7 @@ func (s *Service) Do(ctx context.Context, req Request) (Receipt, error) {
 		if violates(err) != "" {
 			err = d.explain(ctx, s, err)
 		}
+		err = unsure(req, err)
 		s.keepRefusal(ctx, req, err)
 		return Receipt{}, err
 	}

@@ -22,7 +22,8 @@ const (
 	RightWrite = "write"
 )
 
-// Share gives a colleague, or everybody who is in a group now, an account of their own. Doing it again with other rights changes them.
+// Share gives a colleague, or everybody who is in a group, an account of their own. Doing it again with other rights changes them. Who joins
+// the group later gets one, too, and who leaves it loses theirs: see FollowGroups. Who has a share by name keeps that as it is.
 type Share struct {
 	On
 	With  string `json:"with" required:"true" description:"Login or mail address of a colleague, or group: and the name of a group"`
@@ -59,10 +60,15 @@ func (c Share) prepare(s *Service, _ Actor) (decision, error) {
 			if err != nil {
 				return err
 			}
-			group, isGroup := strings.CutPrefix(c.With, "group:")
+			group, isGroup := groupOf(c.With)
 			people, err := c.people(ctx, tx, i, group, isGroup)
 			if err != nil {
 				return err
+			}
+			if isGroup {
+				if err := g.keepGroup(ctx, group, writes, until); err != nil {
+					return err
+				}
 			}
 			for _, p := range people {
 				before[p.Login] = g.rightOf(p)
@@ -150,8 +156,11 @@ func newGrants(ctx context.Context, s *Service, tx pgx.Tx, req Request, i Instan
 // share notes what is to be done so that a person has these rights.
 func (g *grants) share(ctx context.Context, p Person, writes bool, until *time.Time, group string) error {
 	n := slices.IndexFunc(g.live, func(a Access) bool { return value(a.PersonID) == p.ID })
-	if n >= 0 {
+	if n >= 0 && !g.covered(g.live[n], writes, group) {
 		return g.update(ctx, g.live[n], writes, until, group)
+	}
+	if n >= 0 {
+		return nil
 	}
 	username, err := g.username(p.Login)
 	if err != nil {
@@ -163,7 +172,7 @@ func (g *grants) share(ctx context.Context, p Person, writes bool, until *time.T
 // update changes the rights of an account that exists. One that was never proven is begun anew.
 func (g *grants) update(ctx context.Context, a Access, writes bool, until *time.Time, group string) error {
 	same := a.EndsAt == nil && until == nil || a.EndsAt != nil && until != nil && a.EndsAt.Equal(*until)
-	if a.MadeAt != nil && a.Writes == writes && same {
+	if a.MadeAt != nil && a.Writes == writes && same && a.Group == group {
 		return nil
 	}
 	if a.MadeAt == nil {
@@ -281,7 +290,7 @@ func (c Unshare) prepare(*Service, Actor) (decision, error) {
 }
 
 func (c Unshare) find(ctx context.Context, tx pgx.Tx, i Instance) (work []AccessWork, err error) {
-	group, isGroup := strings.CutPrefix(c.With, "group:")
+	group, isGroup := groupOf(c.With)
 	var known bool
 	err = tx.QueryRow(ctx, "select $2 or exists (select from people where login = lower($1) or email = lower($1))", c.With, isGroup).Scan(&known)
 	if err != nil {
@@ -295,5 +304,9 @@ func (c Unshare) find(ctx context.Context, tx pgx.Tx, i Instance) (work []Access
 	if err != nil {
 		return nil, fmt.Errorf("find the shares: %w", err)
 	}
-	return work, nil
+	if isGroup {
+		_, err = tx.Exec(ctx, "delete from group_shares where instance_id = $1 and group_name = $2", i.ID, group)
+		return work, err
+	}
+	return work, keepOut(ctx, tx, work)
 }

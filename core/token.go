@@ -47,6 +47,11 @@ func (s *Service) MakeToken(ctx context.Context, req Request, n NewToken) (_ Tok
 	if n.Expires.IsZero() {
 		n.Expires = s.now().Add(time.Duration(s.policy.Tokens.Default))
 	}
+	if n.Scope == ScopeAdmin {
+		if err := s.sure(ctx, &req); err != nil {
+			return Token{}, "", err
+		}
+	}
 	if err := s.checkToken(req.Actor, n); err != nil {
 		return Token{}, "", err
 	}
@@ -94,11 +99,14 @@ func (s *Service) RevokeToken(ctx context.Context, req Request, id string) (err 
 	if err := req.Actor.covers(ScopeOperate); err != nil {
 		return err
 	}
+	if req, err = s.privileged(ctx, req); err != nil {
+		return err
+	}
 	var of, name string
 	err = s.db.QueryRow(ctx, `update tokens t set revoked_at = now() from people p where t.id = $1 and (t.person_id = $2 or $3) and t.revoked_at is null
 		and p.id = t.person_id returning p.login, t.name`, id, req.Actor.ID, req.Actor.IsAdmin()).Scan(&of, &name)
 	if notFound(err) {
-		return Errorf(CodeNotFound, "You have no token %q.", clip(id))
+		return unsure(req, Errorf(CodeNotFound, "You have no token %q.", clip(id)))
 	}
 	if err != nil {
 		return fmt.Errorf("revoke the token: %w", err)

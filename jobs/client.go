@@ -158,6 +158,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &expiryWorker{Options: o})
 	river.AddWorker(workers, &purgeWorker{Options: o})
 	river.AddWorker(workers, &endAccountsWorker{Options: o})
+	river.AddWorker(workers, &refreshWorker{Options: o})
 	river.AddWorker(workers, &scheduleWorker{Options: o})
 	river.AddWorker(workers, &guardWorker{Options: o})
 	river.AddWorker(workers, &retainWorker{Options: o})
@@ -219,6 +220,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(time.Minute, keptArgs{}),
 			every(expiryPause, expiryArgs{}),
 			every(accountsPause, endAccountsArgs{}),
+			every(refreshPause, refreshArgs{}),
 			every(schedulePause, scheduleArgs{}),
 			every(cataloguePause, catalogueArgs{}),
 			every(adoptionPause, adoptionArgs{}),

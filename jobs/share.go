@@ -76,7 +76,7 @@ func (a *attempt) revoke(list []core.AccessWork) (all []step) {
 	return all
 }
 
-// accountsPause is how often accounts are looked for whose time is over.
+// accountsPause is how often accounts are looked for whose time is over, or whose people have joined or left a group.
 const accountsPause = time.Minute
 
 // endAccountsArgs ask for the end of accounts whose time is over.
@@ -100,6 +100,12 @@ func (w *endAccountsWorker) Work(ctx context.Context, _ *river.Job[endAccountsAr
 	n, err := w.Service.EndAccounts(ctx)
 	if n > 0 {
 		w.Log.Info("removing accounts whose time is over", "databases", n)
+	}
+	if err != nil {
+		return err
+	}
+	if n, err = w.Service.FollowGroups(ctx); n > 0 {
+		w.Log.Info("changing accounts with the groups that databases are shared with", "databases", n)
 	}
 	return err
 }
