@@ -32,6 +32,7 @@ var figures = []struct {
 	{"restore", measureRestores},
 	{"memory", measureMemory},
 	{"small", measureSmallBackups},
+	{"chat", measureChat},
 	{"takeover", measureTakeovers},
 	{"burst", measureBursts}, // the last, because it leaves a queue that nobody works on
 }
@@ -49,7 +50,7 @@ func main() {
 	flag.StringVar(&o.binary, "mydb", "bin/mydb", "the program to measure")
 	flag.StringVar(&o.only, "only", "", "measure only these, with commas between: "+names())
 	flag.IntVar(&o.pairs, "pairs", 9, "how many databases to create each way for the ratio")
-	flag.Float64Var(&o.scale, "scale", 1, "how much data backups are measured with, of what the targets are about: 0.02 shows only that it works")
+	flag.Float64Var(&o.scale, "scale", 1, "how much data backups are measured with, and how much chat, of what the targets are about: 0.02 shows only that it works")
 	flag.StringVar(&o.write, "write", "", "also put the table into this file, such as docs/benchmarks.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
