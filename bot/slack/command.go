@@ -17,7 +17,7 @@ type command struct {
 
 func (c command) take(ctx context.Context, d *bot.Desk) answer {
 	in := core.Inbound{
-		Key: keyOf(c.TriggerID), User: user(c.TeamID, c.UserID, c.UserName), Channel: c.ChannelID, Kind: core.InboundCommand, Text: plain(c.Text),
+		Key: keyOf(c.TriggerID), User: user(c.TeamID, c.UserID, c.UserName), Channel: c.ChannelID, Kind: core.InboundCommand, Text: plain(c.people(ctx, c.Text)),
 		Reply: reply{URL: c.ResponseURL, At: c.o.Now()}.String(),
 	}
 	c.names.Store(c.UserID, c.UserName)

@@ -78,9 +78,9 @@ func (m mention) addressed(ctx context.Context, text string) (string, bool, erro
 	text = strings.TrimSpace(text)
 	rest, found := strings.CutPrefix(text, "<@"+me.UserID)
 	if _, after, closed := strings.Cut(rest, ">"); found && closed {
-		return plain(strings.TrimSpace(after)), true, nil
+		return plain(m.people(ctx, strings.TrimSpace(after))), true, nil
 	}
-	return plain(text), false, nil
+	return plain(m.people(ctx, text)), false, nil
 }
 
 // nameOf is what somebody is called. Events tell only ids; the name is for people to recognise, and may be missing.

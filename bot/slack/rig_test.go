@@ -56,6 +56,12 @@ func (alone) Self(context.Context) (jobs.Node, error) { return jobs.Node{ID: "al
 func newRig(t *testing.T, change ...func(*slackfake.Options)) *rig {
 	t.Helper()
 	t.Parallel()
+	return newWorkspace(t, change...)
+}
+
+// newWorkspace is a workspace of its own, perhaps another one of the same test.
+func newWorkspace(t *testing.T, change ...func(*slackfake.Options)) *rig {
+	t.Helper()
 	o := slackfake.Options{Clock: slackfake.NewFrozenClock(time.Now()), Rates: slackfake.Rates{Off: true}}
 	for scope := range slack.Scopes {
 		o.Scopes = append(o.Scopes, scope)

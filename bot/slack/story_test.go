@@ -3,6 +3,8 @@ package slack_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
 
 // TestCreateByCommand follows a database from the command to the password's button.
@@ -94,4 +96,20 @@ func TestHealthDataIsToldDirectly(t *testing.T) {
 		}
 	}
 	r.sees(ada, r.lab, "in your direct messages")
+}
+
+// TestPeopleWhoAreMentioned are those whom Slack knows, and MyDB by their mail address.
+func TestPeopleWhoAreMentioned(t *testing.T) {
+	r := everything(t)
+	ada, bob := r.person("ada", false), r.person("bob", false)
+	guest := r.stranger(slackfake.Profile{Name: "guest", Email: "bob@example.com", EmailConfirmed: true, Guest: true})
+	r.ready(ada, "genomes")
+	r.sees(ada, r.lab, "genomes is ready")
+	r.answered(ada, r.lab, "share genomes with <@"+guest.ID()+"|bob>", guest.ID())
+	r.types(ada, r.lab, "share genomes with <@"+bob.ID()+"|ada> read")
+	r.sees(ada, r.lab, "Working on genomes: share")
+	if n := one[int](r, "select count(*) from operations o join instances i on i.id = o.instance_id where o.kind = 'share' and i.name = 'genomes'"); n != 1 {
+		t.Errorf("%d shares", n)
+	}
+	r.kept()
 }
