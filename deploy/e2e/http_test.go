@@ -82,13 +82,16 @@ func (b *browser) fill(field, value string) error {
 }
 
 // press presses the button with this text, which sends its form.
-func (b *browser) press(text string) error {
-	button := b.page.Find("form button").FilterFunction(func(_ int, s *goquery.Selection) bool { return words(s.Text()) == text }).First()
+func (b *browser) press(text string) error { return b.pressIn("body", text) }
+
+// pressIn presses one in a part of the page.
+func (b *browser) pressIn(part, text string) error {
+	button := b.page.Find(part).Find("form button").FilterFunction(func(_ int, s *goquery.Selection) bool { return words(s.Text()) == text }).First()
 	form := button.Closest("form")
 	if form.Length() == 0 {
 		return fmt.Errorf("no form of the page has a button %q", text)
 	}
-	action, err := b.at.Parse(form.AttrOr("action", ""))
+	action, err := b.at.Parse(button.AttrOr("formaction", form.AttrOr("action", "")))
 	if err != nil {
 		return err
 	}

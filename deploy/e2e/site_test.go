@@ -66,11 +66,24 @@ func (r portRange) limit(n int) portRange { return portRange{r.first, r.first + 
 
 var portsTaken atomic.Int32
 
+// Ports of one run are together, and those of one site.
+const (
+	portsEach, portsMany = 8, 16
+	portsPerRun          = 160 // the last portsMany of them are for a site that needs many
+)
+
+func firstPort() int { return 27000 + os.Getpid()%16*portsPerRun }
+
 // takePorts gives each site ports of its own, and runs at the same time most likely different ones.
 func takePorts() portRange {
-	const each, perRun = 8, 160
-	first := 27000 + os.Getpid()%16*perRun + int(portsTaken.Add(1)-1)*each%perRun
-	return portRange{first, first + each - 2} // the last is spare
+	first := firstPort() + int(portsTaken.Add(1)-1)*portsEach%(portsPerRun-portsMany)
+	return portRange{first, first + portsEach - 2} // the last is spare
+}
+
+// takeManyPorts is takePorts for one site of the run.
+func takeManyPorts() portRange {
+	first := firstPort() + portsPerRun - portsMany
+	return portRange{first, first + portsMany - 1}
 }
 
 func freeAddress(t testing.TB) string {

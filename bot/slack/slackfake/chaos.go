@@ -22,6 +22,13 @@ func (f *Fake) Next(method string, faults ...Fault) {
 	f.faults[method] = append(f.faults[method], faults...)
 }
 
+// Held is how many calls a fault has made wait so far.
+func (f *Fake) Held() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.held
+}
+
 func (f *Fake) nextFault(method string) Fault {
 	waiting := f.faults[method]
 	if len(waiting) == 0 {

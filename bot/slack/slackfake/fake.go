@@ -86,6 +86,7 @@ type Fake struct {
 	acks       []ack
 	violations []Violation
 	chaos      chaos
+	held       int // calls that a fault has made wait
 	sockets    sockets
 	http       httpMode
 }

@@ -101,6 +101,10 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request, c Call, do func() (
 	c.At, c.Path, c.Header = f.clock.Now(), r.URL.Path, r.Header.Clone()
 	f.mu.Lock()
 	fault := f.nextFault(c.Method)
+	if fault.Hold != nil {
+		f.held++
+		f.touch()
+	}
 	f.mu.Unlock()
 	if fault.Hold != nil {
 		select {
