@@ -95,12 +95,7 @@ func (d *Desk) Answer(ctx context.Context, in core.Inbound) (core.Reply, string,
 	if u.command.Anybody {
 		return d.forAnybody(ctx, in, u)
 	}
-	actor, err := d.service.ChatActor(ctx, in.User, d.ask[in.User.Platform])
-	if err != nil {
-		return d.refusal(ctx, err)
-	}
-	c := conversation{Bot: d.bot, In: In{Actor: actor, Door: in.Door(), Key: in.Key, Text: in.Text, Chat: &in}, values: u.values}
-	answer, err := handlers[u.command.Name](c, ctx)
+	answer, actor, err := d.carryOut(ctx, in, u)
 	if err != nil {
 		reply, _, err := d.refusal(ctx, err)
 		return reply, actor.ID, err
@@ -109,6 +104,27 @@ func (d *Desk) Answer(ctx context.Context, in core.Inbound) (core.Reply, string,
 	// The message whose button was pressed shows the decision itself.
 	reply.Nothing = in.Kind != core.InboundCommand && (u.command.Name == "approve" || u.command.Name == "deny")
 	return reply, actor.ID, err
+}
+
+// CarryOut carries out what came in of somebody whom MyDB knows, and gives the answer before it becomes a reply. Errors: as of Bot.Run and
+// core.Service.ChatActor.
+func (d *Desk) CarryOut(ctx context.Context, in core.Inbound) (Answer, error) {
+	u, err := d.understand(in)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, _, err := d.carryOut(ctx, in, u)
+	return answer, err
+}
+
+func (d *Desk) carryOut(ctx context.Context, in core.Inbound, u understood) (Answer, core.Actor, error) {
+	actor, err := d.service.ChatActor(ctx, in.User, d.ask[in.User.Platform])
+	if err != nil {
+		return Answer{}, core.Actor{}, err
+	}
+	c := conversation{Bot: d.bot, In: In{Actor: actor, Door: in.Door(), Key: in.Key, Text: in.Text, Chat: &in}, values: u.values}
+	answer, err := handlers[u.command.Name](c, ctx)
+	return answer, actor, err
 }
 
 // refusal is the reply to what cannot be done. An error that is nobody's fault is given back.

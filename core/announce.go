@@ -50,7 +50,7 @@ func (s *Service) Announced(ctx context.Context) (*Announcement, error) {
 // Announce puts a sentence up in all doors for a while (zero: a day), or takes it down with an empty text. For administrators.
 // Errors: CodeForbidden, CodeInvalid.
 func (s *Service) Announce(ctx context.Context, req Request, text string, life time.Duration) (_ *Announcement, err error) {
-	defer s.refusing(ctx, req, "announce", "", &err)
+	defer s.refusing(ctx, req, "site.announce", "", &err)
 	if err := s.sure(ctx, &req); err != nil {
 		return nil, err
 	}

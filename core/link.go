@@ -112,6 +112,13 @@ func (s *Service) SecretLink(ctx context.Context, req Request, database string) 
 	if err != nil {
 		return l, "", err
 	}
+	kind, err := s.ownSecret(ctx, req.Actor, i)
+	if err != nil {
+		return l, "", err
+	}
+	if kind == "" {
+		return l, "", Errorf(CodeForbidden, "Only %s, who owns %s, may have its password.", i.Owner, i.Name)
+	}
 	there, err := s.Collectable(ctx, req.Actor, i)
 	if err != nil {
 		return l, "", err

@@ -237,7 +237,7 @@ func TestLinkIsUsedOnce(t *testing.T) {
 	_, _, err = k.SecretLink(t.Context(), request(k.bob, "", nil), "genomes")
 	code(t, "of somebody else's database", err, core.CodeNotFound)
 	_, _, err = k.SecretLink(t.Context(), request(k.cleo, "", nil), "genomes")
-	code(t, "of a password that is not one's own", err, core.CodeGone)
+	code(t, "of a password that is not one's own", err, core.CodeForbidden)
 }
 
 // TestDownloadOfHealthDataNeedsAnApproval gives nobody a link but who asked, after somebody else has agreed.

@@ -78,7 +78,7 @@ func (s *Service) checkToken(actor Actor, n NewToken) error {
 		return invalid("scope", "Only administrators can have tokens with the scope admin.")
 	}
 	if n.Scope != ScopeRead && actor.onlyAudits() {
-		return invalid("scope", "Auditors change nothing, so their tokens have the scope read.")
+		return &Error{Code: CodeForbidden, Field: "scope", Message: "Auditors change nothing, so their tokens have the scope read."}
 	}
 	if !n.Expires.After(s.now()) || n.Expires.After(s.now().Add(time.Duration(s.policy.Tokens.Maximum))) {
 		return invalid("expires", "A token expires within %s from now on this site.", count(int(time.Duration(s.policy.Tokens.Maximum).Hours()/24), "day"))

@@ -149,11 +149,11 @@ type reportView struct {
 }
 
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, c call) error {
-	i, err := s.service.Instance(r.Context(), c.Actor, c.item)
+	report, err := s.service.Report(r.Context(), c.Request, c.item)
 	if err != nil {
 		return err
 	}
-	report, err := s.service.Report(r.Context(), c.Request, i.ID)
+	i, err := s.service.Instance(r.Context(), c.Actor, c.item)
 	if err != nil {
 		return err
 	}
@@ -171,11 +171,11 @@ func (s *Server) logsPage(w http.ResponseWriter, r *http.Request, c call) error 
 	if err != nil {
 		return err
 	}
-	i, err := s.service.Instance(r.Context(), c.Actor, c.item)
+	logs, err := s.service.Logs(r.Context(), c.Request, c.item, lines)
 	if err != nil {
 		return err
 	}
-	logs, err := s.service.Logs(r.Context(), c.Request, i.ID, lines)
+	i, err := s.service.Instance(r.Context(), c.Actor, c.item)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gorilla/mux"
 )
@@ -28,6 +29,22 @@ func (s *Server) routes() *mux.Router {
 	root.Handle(use.path, s.door(use)).Methods(use.method).HeadersRegexp("Authorization", "(?i)^bearer ")
 	s.pageRoutes(root)
 	return root
+}
+
+// Routes lists all routes, as "METHOD /path/{item}", sorted and each once.
+func (s *Server) Routes() (list []string) {
+	_ = s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error { // the function gives no error
+		path, err := route.GetPathTemplate()
+		methods, _ := route.GetMethods()
+		for _, m := range methods {
+			if err == nil {
+				list = append(list, m+" "+path)
+			}
+		}
+		return nil
+	})
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func (s *Server) pageRoutes(root *mux.Router) {
