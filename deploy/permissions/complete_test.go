@@ -19,6 +19,7 @@ import (
 var outside = []string{
 	"GET /healthz", "HEAD /healthz", "GET /readyz", "HEAD /readyz", "GET /metrics", "GET /static/", "HEAD /static/", "GET /ca.crt", "HEAD /ca.crt", "GET /api/v1/ca.crt",
 	"GET /api/v1/openapi.json", "GET /login", "HEAD /login", "POST /login", "POST /logout",
+	"GET /approvals/{id}", "HEAD /approvals/{id}", "POST /approvals/{id}", // lead to the list
 }
 
 // elsewhere are words of the chat and parts of the domain that the table has no row for, each with the reason.
@@ -30,6 +31,8 @@ var elsewhere = map[string]string{
 	"Service.DecidesAbout": "tells whether Decide could work, for buttons",
 	"Service.Overlooks":    "tells what a page shows",
 	"Service.Waiting":      "counts what Approvals lists",
+	"Service.Grave":        "tells whether a page asks for the password again",
+	"Service.StartLogin":   "is how the portal begins a session",
 	"Service.RecordLogin":  "is how doors record a login",
 }
 
@@ -51,7 +54,7 @@ func TestEveryRouteIsInTheTable(t *testing.T) {
 	}
 	for _, route := range routes {
 		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\{[a-z]+\\}`).ReplaceAllString(regexp.QuoteMeta(strings.Replace(route, "HEAD ", "GET ", 1)), `[^/]+`) + "$")
-		if !slices.ContainsFunc(tried, pattern.MatchString) {
+		if !slices.Contains(outside, route) && !slices.ContainsFunc(tried, pattern.MatchString) {
 			t.Errorf("nothing in the table tries %s", route)
 		}
 	}

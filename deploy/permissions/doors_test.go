@@ -74,8 +74,8 @@ func (w *world) callAPI(a act, login, call string) verdict {
 	r := httptest.NewRequestWithContext(w.Context(), method, origin+"/api/v1"+path, strings.NewReader(body))
 	if body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0
-	} else {
-		r.Header.Set("Content-Type", "application/json")
+	} else if r.Header.Set("Content-Type", "application/json"); !strings.HasPrefix(body, "{") {
+		r.Header.Set("Content-Type", "application/octet-stream")
 	}
 	r.Header.Set("Authorization", "Bearer "+w.tokens[login+w.things["scope"]])
 	answer := w.serve(r)

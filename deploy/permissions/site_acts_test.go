@@ -14,6 +14,9 @@ func upload(w *world) {
 		values ('upload-1', $1, 'x.sql', 'postgres', 'sql', 1, 1, true, now(), now() + interval '1 hour')`, w.people[w.things["me"]].ID)
 }
 
+// dump is a file that can be uploaded.
+const dump = "--\n-- PostgreSQL database dump\n--\nselect 1;\n--\n-- PostgreSQL database dump complete\n--\n"
+
 var createActs = []act{
 	{
 		name: "Create a database", core: []string{"Create"}, trail: "create", about: true,
@@ -36,17 +39,20 @@ var createActs = []act{
 		domain: command(func(w *world, _ core.On) core.Command {
 			return core.Import{Create: core.Create{Name: w.fill("{new}")}, Upload: "upload-1"}
 		}),
+		api: []string{`POST /imports {"name": "{new}", "upload": "upload-1"}`}, pages: []string{"POST /import name={new}&upload=upload-1"},
 	}, {
 		name: "Upload a dump", core: []string{"Service.Upload"}, trail: "upload", about: true,
 		domain: func(ctx context.Context, w *world, r core.Request) error {
-			_, err := w.service.Upload(ctx, r, "x.sql", strings.NewReader("--\n-- PostgreSQL database dump\n--\nselect 1;\n--\n-- PostgreSQL database dump complete\n--\n"), 0)
+			_, err := w.service.Upload(ctx, r, "x.sql", strings.NewReader(dump), 0)
 			return err
 		},
+		api: []string{"POST /imports/uploads?name=x.sql " + dump},
 	}, {
 		name: "Remove an upload of one's own", core: []string{"Service.RemoveUpload"}, trail: "upload.remove", about: true, arrange: upload,
 		domain: func(ctx context.Context, w *world, r core.Request) error {
 			return w.service.RemoveUpload(ctx, r, "upload-1")
 		},
+		api: []string{"DELETE /imports/uploads/upload-1"},
 	},
 }
 
@@ -103,10 +109,10 @@ var listActs = []act{
 			_, err := s.Uploads(ctx, a)
 			return err
 		}),
-		api: []string{"GET /links"},
+		api: []string{"GET /links", "GET /imports/uploads"},
 	}, {
 		name: "See what may be asked for", core: []string{"Service.Catalogue"},
-		api: []string{"GET /catalogue"}, pages: []string{"GET /databases/new"},
+		api: []string{"GET /catalogue"}, pages: []string{"GET /databases/new", "GET /import"}, chat: []string{"import"},
 	},
 }
 
@@ -216,6 +222,12 @@ func tokenOf(mine bool) func(w *world) {
 	}
 }
 
+// session puts another session of the person's there.
+func session(w *world) {
+	w.sql(`insert into logins (id, person_id, device, address, started_at, seen_at, confirmed_at) values ('session-1', $1, 'a browser', '192.0.2.9', now(), now(), now())`,
+		w.people[w.things["me"]].ID)
+}
+
 var accountActs = []act{
 	{
 		name: "See who one is", core: []string{"Service.Quotas", "Service.Identities", "Service.Person"},
@@ -255,6 +267,28 @@ var accountActs = []act{
 			return w.service.RevokeToken(ctx, r, w.things["token"])
 		},
 		pages: []string{"POST /account/tokens/{token}/revoke"},
+	}, {
+		name: "List one's own sessions", core: []string{"Service.Logins"},
+		domain: reads(func(ctx context.Context, s *core.Service, a core.Actor) error {
+			_, err := s.Logins(ctx, a)
+			return err
+		}),
+		api: []string{"GET /sessions"},
+	}, {
+		name: "End a session of one's own", core: []string{"Service.RevokeLogin"}, trail: "session.revoke", about: true, arrange: session,
+		domain: func(ctx context.Context, w *world, r core.Request) error {
+			return w.service.RevokeLogin(ctx, r, "session-1")
+		},
+		pages: []string{"POST /account/sessions/session-1/revoke"},
+	}, {
+		name: "End one's other sessions", core: []string{"Service.RevokeOtherLogins"}, trail: "session.revoke", arrange: session,
+		domain: func(ctx context.Context, w *world, r core.Request) error {
+			_, err := w.service.RevokeOtherLogins(ctx, r, "")
+			return err
+		},
+		pages: []string{"POST /account/sessions/revoke-others"},
+	}, {
+		name: "End sessions of one's own, with a token", trail: "session.revoke", arrange: session, api: []string{"DELETE /sessions/session-1", "DELETE /sessions"},
 	}, {
 		name: "Get a code for a chat", core: []string{"Service.MakeLinkCode"}, trail: "identity.code", about: true,
 		domain: func(ctx context.Context, w *world, r core.Request) error {
