@@ -68,7 +68,7 @@ on_domain() { samba-tool "$@" -s "$dir/dc/etc/smb.conf" -H ldap://127.0.0.1 -U A
 # fill_domain makes the people of the tests: grace is an administrator through a group in the group.
 fill_domain() {
   local user
-  for user in ada grace dora left expired; do
+  for user in ada grace dora left expired locked; do
     on_domain user create "$user" "$user_password" --mail-address="$user@lab.test" --given-name="$user" --surname=Lab >/dev/null
   done
   on_domain user create twin "$user_password" --mail-address=ada@lab.test --given-name=twin >/dev/null
@@ -77,10 +77,12 @@ fill_domain() {
   on_domain group add mydb-users >/dev/null
   on_domain group addmembers mydb-admins platform-team >/dev/null
   on_domain group addmembers platform-team grace >/dev/null
-  on_domain group addmembers mydb-users ada,grace,left,expired,twin >/dev/null
+  on_domain group addmembers mydb-users ada,grace,left,expired,locked,twin >/dev/null
   on_domain user disable left >/dev/null
   on_domain user setexpiry expired --days=0 >/dev/null
   on_domain domain passwordsettings set --account-lockout-threshold=0 >/dev/null
+  on_domain domain passwordsettings pso create locks 1 --account-lockout-threshold=1 >/dev/null # one wrong password, for one account
+  on_domain domain passwordsettings pso apply locks locked >/dev/null
 }
 
 await_port() {

@@ -40,7 +40,6 @@ type entry struct {
 	dn       string
 	account  core.Account
 	standing error // why they may not log in; nil: they may
-	locked   bool  // that is why: it passes, and anybody can do it to them
 }
 
 // ask asks the directory what it is, once.
@@ -134,8 +133,7 @@ const foundAtMost = 5
 
 func (d *Directory) search(ctx context.Context, filter string, k kind) (list []*ldap.Entry, err error) {
 	names := []string{
-		k.names.Login, k.names.Mail, k.names.Name, "cn", "userPrincipalName", "userAccountControl", "accountExpires", "lockoutTime",
-		"pwdAccountLockedTime", "shadowExpire",
+		k.names.Login, k.names.Mail, k.names.Name, "cn", "userPrincipalName", "userAccountControl", "accountExpires", "shadowExpire",
 	}
 	err = d.conns.do(ctx, func(conn *ldap.Conn) error {
 		r, err := conn.Search(ldap.NewSearchRequest(d.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, foundAtMost, int(callLimit.Seconds()), false, filter, names, nil))
@@ -167,13 +165,11 @@ func (d *Directory) read(k kind, e *ldap.Entry) (entry, error) {
 		return out, fmt.Errorf("%s has no %s", e.DN, k.names.Login)
 	}
 	out.standing = standing(e, d.Now())
-	if out.standing == nil && locked(e) {
-		out.standing, out.locked = errLocked(), true
-	}
 	return out, nil
 }
 
-// standing says why an account may not log in, as far as the directory tells; see locked for what passes.
+// standing says why an account may not log in, as far as its entry tells. Whether it is locked after wrong passwords is told by a bind alone: the
+// entry of an Active Directory says so until the next login, long after the lock is over.
 func standing(e *ldap.Entry, now time.Time) error {
 	if flags, err := strconv.ParseInt(e.GetAttributeValue("userAccountControl"), 10, 64); err == nil && flags&accountDisabled != 0 {
 		return errDisabled()
@@ -185,12 +181,6 @@ func standing(e *ldap.Entry, now time.Time) error {
 		return errExpired()
 	}
 	return nil
-}
-
-// locked reports whether an account is locked after wrong passwords.
-func locked(e *ldap.Entry) bool {
-	n, err := strconv.ParseInt(e.GetAttributeValue("lockoutTime"), 10, 64)
-	return err == nil && n > 0 || e.GetAttributeValue("pwdAccountLockedTime") != ""
 }
 
 func windowsTime(n int64) time.Time { return time.Unix(0, (n-windowsEpoch)*100) }

@@ -92,15 +92,21 @@ func sameDN(a, b string) bool {
 	return errX == nil && errY == nil && x.EqualFold(y)
 }
 
-// member reports whether a person is in a group. In an Active Directory the group itself is asked, however many groups the person is in.
+// member reports whether a person is in a group. Of somebody who is in more groups than are read, the group itself is asked; only an Active
+// Directory then knows of groups in it.
 func (d *Directory) member(ctx context.Context, k kind, e entry, groups []group, wanted string) (bool, error) {
-	if in(groups, wanted) || !k.ad || len(groups) < maxGroups {
+	if in(groups, wanted) || len(groups) < maxGroups {
 		return in(groups, wanted), nil
 	}
 	target := "(cn=" + ldap.EscapeFilter(wanted) + ")"
 	if _, err := ldap.ParseDN(wanted); err == nil && strings.Contains(wanted, "=") {
 		target = "(distinguishedName=" + ldap.EscapeFilter(wanted) + ")"
 	}
-	found, err := d.searchGroups(ctx, "(&(objectClass=group)"+target+"(member:"+inChain+":="+ldap.EscapeFilter(e.dn)+"))")
+	filter := "(&(objectClass=group)" + target + "(member:" + inChain + ":=" + ldap.EscapeFilter(e.dn) + "))"
+	if !k.ad {
+		target = strings.Replace(target, "distinguishedName", "entryDN", 1)
+		filter = fmt.Sprintf("(&%s(|(member=%[2]s)(uniqueMember=%[2]s)(memberUid=%[3]s)))", target, ldap.EscapeFilter(e.dn), ldap.EscapeFilter(e.account.Login))
+	}
+	found, err := d.searchGroups(ctx, filter)
 	return len(found) > 0, err
 }

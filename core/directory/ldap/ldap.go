@@ -102,9 +102,6 @@ func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, err
 	if err := d.admit(e, groups); err != nil {
 		return core.Account{}, core.Errorf(core.CodeNotFound, "%s is not in the group %s any more.", login, d.UserGroup)
 	}
-	if e.locked {
-		return e.account, nil
-	}
 	return e.account, e.standing
 }
 
@@ -239,6 +236,8 @@ func (d *Directory) hint(err error) string {
 		return "MYDB_LDAP_BIND_DN and MYDB_LDAP_BIND_PASSWORD are refused"
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired):
 		return "the server wants TLS: write ldaps://, or MYDB_LDAP_STARTTLS=true"
+	case strings.Contains(err.Error(), "certificate has expired"):
+		return "its certificate has expired: those who keep the directory have to renew it"
 	case strings.Contains(err.Error(), "x509:") || strings.Contains(err.Error(), "certificate"):
 		return "its certificate is not trusted: name the authority's file in MYDB_LDAP_CA_FILE, and use the name that the certificate is for"
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights):

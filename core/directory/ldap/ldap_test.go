@@ -35,6 +35,8 @@ func options(t *testing.T, prefix string) ldap.Options {
 	}
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func password() string { return os.Getenv("MYDB_TEST_DIRECTORY_PASSWORD") }
 
 func open(t *testing.T, o ldap.Options) (*ldap.Directory, *core.Service) {

@@ -4,6 +4,8 @@ package local
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
 
@@ -46,15 +48,23 @@ func Hash(password string) (string, error) {
 	return h, nil
 }
 
+// typed tells what may be a login or a mail address from what the catalogue cannot even look for.
+func typed(login string) bool {
+	return login != "" && len(login) <= 254 && utf8.ValidString(login) && !strings.ContainsRune(login, 0)
+}
+
 // Lookup implements core.Directory.
 func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, error) {
+	if !typed(login) {
+		return core.Account{}, core.Errorf(core.CodeNotFound, "There is no such local account.")
+	}
 	return d.accounts.Account(ctx, login)
 }
 
 // Authenticate implements core.Directory.
 func (d *Directory) Authenticate(ctx context.Context, login, password string) (core.Person, error) {
 	refused := core.Errorf(core.CodeUnauthenticated, "This login and password do not fit together. Check both and try again.")
-	if password == "" || len(password) > maxPassword {
+	if password == "" || len(password) > maxPassword || !typed(login) {
 		return core.Person{}, refused
 	}
 	person, hash, err := d.accounts.PasswordHash(ctx, login)

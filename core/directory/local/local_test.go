@@ -5,30 +5,28 @@ import (
 
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
+	"github.com/mydb-project/mydb/core/directory/directorytest"
 	"github.com/mydb-project/mydb/core/directory/local"
 )
 
-func TestAuthenticate(t *testing.T) {
-	s, _ := coretest.New(t)
-	hash, err := local.Hash("correct horse battery")
+func TestDirectory(t *testing.T) {
+	s, pool := coretest.New(t)
+	const password = "correct horse battery"
+	hash, err := local.Hash(password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SavePerson(t.Context(), core.Account{Login: "Ada", Email: "Ada@example.com", Name: "Ada", PasswordHash: hash}); err != nil {
+	for _, login := range []string{"Ada", "left"} {
+		if _, err := s.SavePerson(t.Context(), core.Account{Login: login, Email: login + "@example.com", Name: login, PasswordHash: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pool.Exec(t.Context(), "update people set disabled_at = now() where login = 'left'"); err != nil {
 		t.Fatal(err)
 	}
 	d, err := local.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, login := range []string{"ada", "ADA", "ada@example.com"} {
-		if p, err := d.Authenticate(t.Context(), login, "correct horse battery"); err != nil || p.Login != "ada" {
-			t.Errorf("Authenticate(%q) = %v, %v; want ada", login, p, err)
-		}
-	}
-	for _, c := range [][2]string{{"ada", "wrong"}, {"ada", ""}, {"nobody", "correct horse battery"}, {"' or 1=1 --", "x"}} {
-		if _, err := d.Authenticate(t.Context(), c[0], c[1]); core.CodeOf(err) != core.CodeUnauthenticated {
-			t.Errorf("Authenticate(%q, %q): %v; want %s", c[0], c[1], err, core.CodeUnauthenticated)
-		}
-	}
+	directorytest.Test(t, directorytest.Directory{Directory: d, Service: s, Login: "ada", Mail: "ada@example.com", Password: password, Gone: "left"})
 }
