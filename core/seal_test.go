@@ -40,13 +40,28 @@ func (k *trail) write(n int) {
 	}
 }
 
-func (k *trail) seal() int {
+// seal seals everything. That waits for older transactions of the whole server, also for those of other tests.
+func (k *trail) seal() (sealed int) {
 	k.Helper()
-	n, err := k.service.SealAudit(k.Context())
-	if err != nil {
-		k.Fatal(err)
+	ctx, cancel := context.WithTimeout(k.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n, err := k.service.SealAudit(ctx)
+		if err != nil {
+			k.Fatal(err)
+		}
+		sealed += n
+		var left int
+		if err := k.owner.QueryRow(ctx, "select count(*) from audit a where not exists (select from audit_chain c where c.audit_id = a.id)").Scan(&left); err != nil {
+			k.Fatal(err)
+		}
+		if left == 0 {
+			return sealed
+		}
+		<-tick.C
 	}
-	return n
 }
 
 func (k *trail) verify(anchors ...core.Anchor) core.AuditProof {
