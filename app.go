@@ -234,11 +234,7 @@ func (a *App) portal() (*portal.Server, error) {
 }
 
 func (a *App) certificate(ctx context.Context) ([]byte, error) {
-	ca, err := a.Service.Authority(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return ca.Certificate(), nil
+	return a.Service.AuthorityBundle(ctx)
 }
 
 // Ready reports whether all that this process needs answers.

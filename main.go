@@ -69,6 +69,7 @@ func command() *cobra.Command {
 		simple("check", "Validate the configuration and reach every configured service", runCheck),
 		catalogueCommand(),
 		keyCommand(),
+		caCommand(),
 		recoverCommand(),
 		auditCommand(),
 		directoryCommand(),

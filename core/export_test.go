@@ -21,3 +21,6 @@ func SealedColumns() (out []string) {
 
 // Approvables lists the kinds of requests that somebody may have to approve.
 func Approvables() []string { return slices.Sorted(maps.Keys(approvables)) }
+
+// InWindow lets tests ask whether a moment is in the hours for maintenance.
+var InWindow = inWindow

@@ -32,6 +32,7 @@ var newsKinds = map[string]func() News{
 	"undelivered":      func() News { return &NewsUndelivered{} },
 	"restored":         func() News { return &NewsRestored{} },
 	"password":         func() News { return &NewsPassword{} },
+	"authority":        func() News { return &NewsAuthority{} },
 }
 
 // Text is news in words, for any channel. All of it is plain text; people may have written parts of it.

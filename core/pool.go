@@ -78,10 +78,12 @@ type spareRow struct {
 	ID                           string
 	NodeID                       *string
 	Engine, Version, Size, Image string
+	Stale                        bool // its certificate would have to be renewed soon
 }
 
 func (s *Service) drainSpares(ctx context.Context, tx pgx.Tx, kinds map[spareKind]int, drain func(pgx.Tx, Spare) error) ([]Spare, error) {
-	rows, err := many[spareRow](ctx, tx, "select id, node_id, engine, version, size, image from instances where state = 'spare' order by id for update skip locked")
+	rows, err := many[spareRow](ctx, tx, `select id, node_id, engine, version, size, image, coalesce(certificate_until < $1, false) as stale
+		from instances where state = 'spare' order by id for update skip locked`, s.now().Add(renewBefore))
 	if err != nil {
 		return nil, fmt.Errorf("read the pool: %w", err)
 	}
@@ -89,8 +91,10 @@ func (s *Service) drainSpares(ctx context.Context, tx pgx.Tx, kinds map[spareKin
 	var out []Spare
 	for _, r := range rows {
 		kind := spareKind{r.Engine, r.Version, r.Size, r.Image}
-		if kept[kind]++; kept[kind] <= kinds[kind] {
-			continue
+		if !r.Stale {
+			if kept[kind]++; kept[kind] <= kinds[kind] {
+				continue
+			}
 		}
 		spare := Spare{r.ID, r.NodeID}
 		if err := s.endSpare(ctx, tx, spare); err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mydb-project/mydb/core/crypt"
 	"github.com/mydb-project/mydb/core/engine"
 )
 
@@ -251,49 +250,5 @@ func (s *Service) finishOperation(ctx context.Context, tx pgx.Tx, operationID st
 	}
 	return writeAudit(ctx, tx, AuditEntry{
 		Actor: "mydb", Door: DoorSystem, Action: kind, InstanceID: i.ID, Subject: i.Name, Outcome: outcome, Data: data,
-	})
-}
-
-// Authority gives the site's certificate authority, and makes it on the first call ever.
-func (s *Service) Authority(ctx context.Context) (*crypt.Authority, error) {
-	cert, key, err := s.readAuthority(ctx)
-	if notFound(err) {
-		if err := s.makeAuthority(ctx); err != nil {
-			return nil, err
-		}
-		cert, key, err = s.readAuthority(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate authority: %w", err)
-	}
-	plain, err := s.open(key)
-	if err != nil {
-		return nil, fmt.Errorf("open the certificate authority's key: %w", err)
-	}
-	return crypt.ParseAuthority(cert, plain)
-}
-
-func (s *Service) readAuthority(ctx context.Context) (cert, key []byte, err error) {
-	err = s.db.QueryRow(ctx, `select c.value, k.value from site c, site k where c.key = 'ca.crt' and k.key = 'ca.key'`).Scan(&cert, &key)
-	return cert, key, err
-}
-
-// makeAuthority stores a new authority, unless another process was first.
-func (s *Service) makeAuthority(ctx context.Context) error {
-	cert, key, err := crypt.NewAuthority(s.now())
-	if err != nil {
-		return err
-	}
-	sealed, err := s.keys.Seal(key)
-	if err != nil {
-		return err
-	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtext('mydb authority'))"); err != nil {
-			return fmt.Errorf("lock the authority: %w", err)
-		}
-		_, err := tx.Exec(ctx, `insert into site (key, value, sealed) select * from (values ('ca.crt', $1::bytea, false), ('ca.key', $2, true)) v
-			where not exists (select from site where key = 'ca.crt')`, cert, sealed)
-		return err
 	})
 }

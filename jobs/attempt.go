@@ -136,7 +136,7 @@ func (a *attempt) spec() (Spec, error) {
 	return Spec{
 		InstanceID: a.instance.ID, Name: a.instance.Name, Engine: a.instance.Engine, Generation: a.instance.Generation,
 		NodeID: a.nodeID, Port: a.server.Port, Size: a.size, Recipe: recipe, Secret: secret,
-		Restarts: a.instance.Restarts, Stopped: a.stopped,
+		SecretVersion: a.secrets.Version, Restarts: a.instance.Restarts, Stopped: a.stopped,
 	}, nil
 }
 

@@ -165,6 +165,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &catalogueWorker{Options: o})
 	river.AddWorker(workers, &adoptionWorker{Options: o})
 	river.AddWorker(workers, &orphansWorker{Options: o})
+	river.AddWorker(workers, &certificatesWorker{Options: o})
 	river.AddWorker(workers, &uploadWorker{Options: o})
 	river.AddWorker(workers, &poolWorker{Options: o})
 	river.AddWorker(workers, &removeSpareWorker{Options: o})
@@ -228,6 +229,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(retainPause, retainArgs{}),
 			every(orphansPause, orphansArgs{}),
 			every(uploadPause, uploadArgs{}),
+			every(certificatesPause, certificatesArgs{}),
 			every(samplePause, sampleArgs{}),
 			every(reconcilePause, reconcileArgs{}),
 			every(poolPause(o.Service), poolArgs{}),

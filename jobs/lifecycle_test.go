@@ -58,7 +58,7 @@ func (s *site) collect(name string) core.Credentials {
 // login connects as somebody. The caller closes the connection.
 func (s *site) login(i core.Instance, cred core.Credentials) (*pgx.Conn, error) {
 	s.t.Helper()
-	config, err := pgx.ParseConfig("sslmode=require")
+	config, err := pgx.ParseConfig("host=localhost sslmode=require")
 	if err != nil {
 		s.t.Fatal(err)
 	}

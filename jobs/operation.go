@@ -70,6 +70,8 @@ var plans = map[string]plan{
 	"purge":    purgePlan,
 	"expire":   expirePlan,
 
+	"renew": renewPlan,
+
 	"heal":  healPlan,
 	"adopt": adoptPlan,
 

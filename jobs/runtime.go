@@ -106,8 +106,10 @@ type Spec struct {
 	Size       engine.Size
 	Recipe     engine.Recipe
 	Secret     []byte // content of the secret at Recipe.SecretPath
-	Restarts   int    // another number than before restarts the task
-	Stopped    bool   // the service stays, and no task runs
+	// SecretVersion counts the contents that the secret has had, from 0. Another one is another secret, with which the task is restarted.
+	SecretVersion int
+	Restarts      int  // another number than before restarts the task
+	Stopped       bool // the service stays, and no task runs
 }
 
 // TaskState is the state of an instance's current task, as far as MyDB cares.

@@ -68,7 +68,7 @@ func equal(t *testing.T, what string, want, got any) {
 func (s *site) asSuperuser(i core.Instance, database string) *pgx.Conn {
 	s.t.Helper()
 	_, secrets := s.access(i)
-	config, err := pgx.ParseConfig("sslmode=require")
+	config, err := pgx.ParseConfig("host=localhost sslmode=require")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -70,6 +70,8 @@ func (s *Server) commandEndpoints() []endpoint {
 			about: "Oldest first, at most 5,000; after two days one for each hour is kept, for three months.",
 			query: []string{"since"}, in: []any{namePath{}, sinceQuery{}}, out: usageList{}, status: http.StatusOK, errors: []int{400, 403, 404}, handle: s.apiMetrics,
 		},
+		command[core.Renew](s, post, "/databases/{name}/renew", "renewCertificate", "Give the server a new certificate",
+			"It is restarted for that; passwords stay. MyDB does it by itself, 60 days before the certificate ends."),
 		s.decision("approve", "approveRequest", "Approve what somebody else asked for"),
 		s.decision("deny", "denyRequest", "Deny what somebody else asked for"),
 		{

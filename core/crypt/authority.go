@@ -6,11 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -19,12 +21,13 @@ type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pem  []byte
+	also []*x509.Certificate // of other authorities that are trusted, too
 }
 
-// Lifetimes. Rotation of both without surprise is the operator's guide's matter; until it exists they must outlive a database.
+// Lifetimes. Some clients, such as those on macOS, take no server certificate that is good for more than 825 days.
 const (
-	authorityLife = 20 * 365 * 24 * time.Hour
-	serverLife    = 10 * 365 * 24 * time.Hour
+	authorityLife = 10 * 365 * 24 * time.Hour
+	serverLife    = 800 * 24 * time.Hour
 )
 
 // NewAuthority makes a new authority. keyPEM must be sealed before it is stored.
@@ -33,10 +36,12 @@ func NewAuthority(now time.Time) (certPEM, keyPEM []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the authority's key: %w", err)
 	}
-	t, err := template(now, authorityLife, "MyDB certificate authority")
+	t, err := template(now, authorityLife, "")
 	if err != nil {
 		return nil, nil, err
 	}
+	// One name for each: some clients look for the issuer by its name alone.
+	t.Subject.CommonName = fmt.Sprintf("MyDB certificate authority %s %04x", now.UTC().Format(time.DateOnly), t.SerialNumber.Uint64()&0xffff)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	return encode(t, t, key, key)
@@ -64,15 +69,54 @@ func ParseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 	return &Authority{cert: cert, key: ec, pem: certPEM}, nil
 }
 
-// Certificate is the authority's certificate in PEM form, which is public.
+// Trust adds the certificates of other authorities, in PEM: of the one before, or of the one to come. Clients trust them, too.
+func (a *Authority) Trust(certPEM []byte) error {
+	cert, err := ParseCertificate(certPEM)
+	if err != nil {
+		return err
+	}
+	a.also = append(a.also, cert)
+	a.pem = slices.Concat(a.pem, certPEM)
+	return nil
+}
+
+// Certificate is what clients are given, in PEM form, which is public: the authority's certificate, and those of others that are trusted, too.
 func (a *Authority) Certificate() []byte { return a.pem }
 
-// Pool holds the authority's certificate, for clients.
+// Pool is the same, for clients in this process.
 func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(a.cert)
+	for _, c := range a.also {
+		p.AddCert(c)
+	}
 	return p
 }
+
+// ID names the authority by its key, as IssuerOf does for a certificate of it.
+func (a *Authority) ID() string { return KeyOf(a.cert) }
+
+// Expires is when the authority's certificate ends.
+func (a *Authority) Expires() time.Time { return a.cert.NotAfter }
+
+// ParseCertificate reads the first certificate of a text in PEM form.
+func ParseCertificate(certPEM []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(certPEM)
+	if block == nil {
+		return nil, errors.New("the certificate is not in PEM form")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read a certificate: %w", err)
+	}
+	return cert, nil
+}
+
+// KeyOf names the authority that a certificate is of, as ID does.
+func KeyOf(cert *x509.Certificate) string { return hex.EncodeToString(cert.SubjectKeyId) }
+
+// IssuerOf is the ID of the authority that has issued a certificate.
+func IssuerOf(cert *x509.Certificate) string { return hex.EncodeToString(cert.AuthorityKeyId) }
 
 // Issue makes a server certificate for names, which may be host names and IP addresses.
 func (a *Authority) Issue(now time.Time, names ...string) (certPEM, keyPEM []byte, err error) {

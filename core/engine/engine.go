@@ -183,6 +183,8 @@ type Secrets struct {
 	Replication string
 	Certificate []byte
 	Key         []byte
+	// Version counts the certificates that the instance has had, from 0: each has a secret of its own in the cluster.
+	Version int `json:",omitempty"`
 }
 
 // Server is where an instance can be reached, and how it is known to be the right one.

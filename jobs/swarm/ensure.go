@@ -47,8 +47,9 @@ func (r *Runtime) place(ctx context.Context, s jobs.Spec) error {
 	if owner := have.Spec.Labels[LabelInstance]; owner != s.InstanceID {
 		return foreign("service", want.Name)
 	}
+	keep := SecretName(s.InstanceID, s.SecretVersion)
 	if matches(have.Spec, want) {
-		return nil
+		return r.removeSecrets(ctx, s.InstanceID, keep) // an attempt at another one may have left its own
 	}
 	// The whole spec is replaced, but for what restarts the task by itself, unless that was asked for.
 	want.TaskTemplate.ForceUpdate = have.Spec.TaskTemplate.ForceUpdate
@@ -58,7 +59,10 @@ func (r *Runtime) place(ctx context.Context, s jobs.Spec) error {
 	if _, err := r.docker.ServiceUpdate(ctx, have.ID, have.Version, want, swarm.ServiceUpdateOptions{}); err != nil {
 		return err
 	}
-	return r.checkUpdated(ctx, want)
+	if err := r.checkUpdated(ctx, want); err != nil {
+		return err
+	}
+	return r.removeSecrets(ctx, s.InstanceID, keep)
 }
 
 // resolve makes sure of the secret and the configs and writes their ids into the container's spec.

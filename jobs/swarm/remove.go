@@ -25,7 +25,7 @@ func (r *Runtime) Remove(ctx context.Context, instanceID string) error {
 	if err := r.awaitGone(ctx, instanceID); err != nil {
 		return failed("wait until the containers of "+name+" are gone", err)
 	}
-	if err := r.removeSecret(ctx, instanceID); err != nil {
+	if err := r.removeSecrets(ctx, instanceID, ""); err != nil {
 		return failed("remove secret "+name, err)
 	}
 	return failed("remove unused configs", r.removeUnusedConfigs(ctx))
@@ -78,20 +78,20 @@ func (r *Runtime) awaitGone(ctx context.Context, instanceID string) error {
 	return err
 }
 
-func (r *Runtime) removeSecret(ctx context.Context, instanceID string) error {
-	name := ServiceName(instanceID)
-	have, _, err := r.docker.SecretInspectWithRaw(ctx, name)
-	if errdefs.IsNotFound(err) {
-		return nil
-	}
+// removeSecrets removes an instance's secrets but the one that is kept. The cluster itself refuses to remove one that is in use, which
+// goes the next time.
+func (r *Runtime) removeSecrets(ctx context.Context, instanceID, keep string) error {
+	list, err := r.docker.SecretList(ctx, swarm.SecretListOptions{Filters: filters.NewArgs(filters.Arg("label", LabelInstance+"="+instanceID))})
 	if err != nil {
 		return err
 	}
-	if have.Spec.Labels[LabelInstance] != instanceID {
-		return foreign("secret", name)
-	}
-	if err := r.docker.SecretRemove(ctx, have.ID); err != nil && !errdefs.IsNotFound(err) {
-		return err
+	for _, s := range list {
+		if s.Spec.Name == keep || !strings.HasPrefix(s.Spec.Name, ServiceName(instanceID)) {
+			continue
+		}
+		if err := r.docker.SecretRemove(ctx, s.ID); err != nil && !errdefs.IsNotFound(err) && (keep == "" || !inUse(err)) {
+			return err
+		}
 	}
 	return nil
 }

@@ -38,8 +38,16 @@ const (
 	nodeConstraint = "node.id=="
 )
 
-// ServiceName is the name of an instance's service and secret.
+// ServiceName is the name of an instance's service and of its first secret.
 func ServiceName(instanceID string) string { return "mydb-" + instanceID }
+
+// SecretName is the name of an instance's secret. The cluster's secrets cannot be changed, so that another content is another secret.
+func SecretName(instanceID string, version int) string {
+	if version == 0 {
+		return ServiceName(instanceID)
+	}
+	return fmt.Sprintf("%s-s%d", ServiceName(instanceID), version)
+}
 
 // VolumeName is the name of an instance's volume on its node.
 func VolumeName(instanceID string, generation int) string {
@@ -123,7 +131,7 @@ func (r *Runtime) containerSpec(s jobs.Spec) *swarm.ContainerSpec {
 	}
 	if s.Recipe.SecretPath != "" {
 		file := &swarm.SecretReferenceFileTarget{Name: s.Recipe.SecretPath, UID: "0", GID: "0", Mode: 0o400}
-		c.Secrets = []*swarm.SecretReference{{SecretName: ServiceName(s.InstanceID), File: file}}
+		c.Secrets = []*swarm.SecretReference{{SecretName: SecretName(s.InstanceID, s.SecretVersion), File: file}}
 	}
 	for _, f := range s.Recipe.Configs {
 		file := &swarm.ConfigReferenceFileTarget{Name: f.Path, UID: "0", GID: "0", Mode: os.FileMode(f.Mode)}
