@@ -168,6 +168,9 @@ func (w *messageWorker) post(ctx context.Context, p Platform, m *core.ChatMessag
 		return err
 	}
 	w.settle(ctx, p, m)
+	if found { // it shows what held when it was sent, before whoever sent it died
+		return p.Update(ctx, channel, id, card)
+	}
 	return nil
 }
 

@@ -112,6 +112,11 @@ func (w *workspace) reads(who member, c *slackfake.Channel, texts ...string) (m 
 	w.s.t.Helper()
 	w.await("Slack says "+strings.Join(texts, ", "), func(ctx context.Context) (err error) {
 		m, err = who.slack.AwaitMessage(ctx, c, func(m slackfake.Message) bool { return holdsAll(m.Shown(), texts) })
+		if err != nil {
+			for _, m := range who.slack.Sees(c) {
+				w.s.t.Log(m.Shown())
+			}
+		}
 		return err
 	})
 	return m
