@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mydb-project/mydb/bot"
 	"github.com/mydb-project/mydb/core"
@@ -223,6 +224,7 @@ func (a *App) portal() (*portal.Server, error) {
 		Sessions:  a.Service.Sessions(),
 		Console:   grammar{a.bot},
 		Chat:      a.chat.routes(),
+		Measured:  []prometheus.Collector{chatMetrics(a.chat.services)},
 		PublicURL: a.Config.PublicURL,
 		CA:        a.certificate,
 		Ready:     a.Ready,

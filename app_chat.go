@@ -22,6 +22,8 @@ type chatService interface {
 	Run(ctx context.Context, d *bot.Desk) error
 	// Routes are the paths of the portal that events come in by where there is no such connection.
 	Routes(d *bot.Desk) map[string]http.Handler
+	// Connected reports whether events reach this process, or could.
+	Connected() bool
 	// Check reaches the service, and says as whom.
 	Check(ctx context.Context) (string, error)
 }

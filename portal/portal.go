@@ -40,6 +40,8 @@ type Options struct {
 	Announce string
 	// Metrics is where the portal registers what it measures, and what /metrics shows. Nil: a registry of its own.
 	Metrics *prometheus.Registry
+	// Measured is what else of this process is shown there.
+	Measured []prometheus.Collector
 	// Proxies are the reverse proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed; nobody else's are.
 	Proxies []netip.Prefix
 }
@@ -115,6 +117,11 @@ func New(o Options) (*Server, error) {
 	}
 	if err := o.Metrics.Register(siteMetrics{s.service.Gauges, o.Log}); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	for _, c := range o.Measured {
+		if err := o.Metrics.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	if s.pages, err = loadPages(); err != nil {
 		return nil, err

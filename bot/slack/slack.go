@@ -202,7 +202,7 @@ func (a *Adapter) Check(ctx context.Context) (string, error) {
 			return err
 		})
 		if err != nil {
-			return "", fmt.Errorf("Slack opens no connection for MYDB_SLACK_APP_TOKEN: %w", explained("MYDB_SLACK_APP_TOKEN", err))
+			return "", fmt.Errorf("Slack opens no connection for MYDB_SLACK_APP_TOKEN: %w", explained("MYDB_SLACK_APP_TOKEN", err)) //nolint:staticcheck // a name
 		}
 	}
 	return fmt.Sprintf("%s in the workspace %s (%s), %s", who.User, who.Team, who.TeamID, way), nil

@@ -101,7 +101,8 @@ func (a *Adapter) drain(client *socketmode.Client, ended <-chan error) {
 	for {
 		select {
 		case <-client.Events:
-		case <-ended:
+		case err := <-ended:
+			a.o.Log.Debug("the connection to Slack was closed", "error", bare(err))
 			return
 		}
 	}
