@@ -41,8 +41,8 @@ var marksOf = map[core.Tone]string{core.ToneGood: "✅ ", core.ToneBad: "❌ ", 
 func render(c core.Card) message {
 	m := message{text: fallback(c)}
 	mark := marksOf[c.Tone]
-	if c.Title != "" {
-		m.add(slack.NewHeaderBlock(words(mark+oneLine(c.Title), titleLimit)))
+	if title := oneLine(c.Title); title != "" {
+		m.add(slack.NewHeaderBlock(words(mark+title, titleLimit)))
 		mark = ""
 	}
 	text := cutFenced(c.Text, textLimit)
