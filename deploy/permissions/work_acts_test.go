@@ -10,6 +10,10 @@ var workActs = []act{
 		domain: command(func(_ *world, on core.On) core.Command { return core.Restart{On: on} }),
 		api:    []string{"POST /databases/{db}/restart"}, pages: []string{"POST /databases/{db}/restart"}, chat: []string{"restart {db}"},
 	}, {
+		name: "Give the server a new certificate", core: []string{"Renew"}, trail: "renew", about: true,
+		domain: command(func(_ *world, on core.On) core.Command { return core.Renew{On: on} }),
+		api:    []string{"POST /databases/{db}/renew"},
+	}, {
 		name: "Stop", core: []string{"Stop"}, trail: "stop", about: true, changes: true,
 		domain: command(func(_ *world, on core.On) core.Command { return core.Stop{On: on} }),
 		api:    []string{"POST /databases/{db}/stop"}, pages: []string{"POST /databases/{db}/stop"}, chat: []string{"stop {db}"},
