@@ -81,7 +81,8 @@ var handlers = map[string]func(conversation, context.Context) (Answer, error){
 	"class": conversation.class, "import": conversation.bringIn, "withdraw": conversation.withdraw,
 	"share": conversation.share, "unshare": conversation.unshare, "transfer": conversation.transfer,
 	"site": conversation.site, "announce": conversation.announce,
-	"link": conversation.link, "confirm": conversation.link, "unlink": conversation.unlink,
+	"notify": conversation.notify,
+	"link":   conversation.link, "confirm": conversation.link, "unlink": conversation.unlink,
 	"rotate": conversation.rotate, "resize": conversation.resize, "extend": conversation.extend,
 }
 

@@ -157,7 +157,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "withdraw", Summary: "Takes back what you have asked an approval for.", Params: []Param{approval}, Example: "withdraw d0c1u2v3w4x5y6z7a8b9"},
 		{Name: "whoami", Summary: "Shows who you are to MyDB.", Example: "whoami"},
 	}}
-	g.Commands = slices.Concat(g.Commands, historyCommands, siteCommands, identityCommands)
+	g.Commands = slices.Concat(g.Commands, historyCommands, siteCommands, mailCommands, identityCommands)
 	topics := append(append(g.Names(), "help"), laterCommands...)
 	g.Commands = append(g.Commands, Command{
 		Name: "help", Anybody: true, Summary: "Explains the commands, or one of them.", Example: "help create",
@@ -254,7 +254,7 @@ var identityCommands = []Command{
 	{Name: "confirm", Anybody: true, Hidden: true, Summary: "Confirms who you are in this chat.", Example: "confirm 00ff", Params: []Param{{
 		Name: "offer", Kind: KindWord, Positional: true, Required: true, Help: "What the button says.", Example: "00ff",
 	}}},
-	{Name: "unlink", Summary: "Ends that MyDB takes what you write in this chat as yours.", Example: "unlink"},
+	{Name: "unlink", Summary: "Ends that MyDB knows you in this chat.", Example: "unlink"},
 }
 
 func reason(required bool) Param {

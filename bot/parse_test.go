@@ -184,7 +184,7 @@ func TestComplete(t *testing.T) {
 		want []string
 	}{
 		{"c", []string{"create", "class", "connect"}},
-		{"", []string{"create", "class", "import", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "undo", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "history", "audit", "site", "announce", "link", "unlink", "help"}},
+		{"", []string{"create", "class", "import", "list", "status", "connect", "stats", "report", "logs", "restart", "stop", "start", "rotate", "resize", "extend", "share", "unshare", "transfer", "backup", "backups", "restore", "undo", "delete", "undelete", "approvals", "approve", "deny", "withdraw", "whoami", "history", "audit", "site", "announce", "notify", "link", "unlink", "help"}},
 		{"create ", []string{"postgres", "mariadb", "mongodb"}},
 		{"create pg ", nil},
 		{"create pg genomes ver", []string{"version="}},

@@ -15,7 +15,7 @@ import (
 // siteCommands are for administrators.
 var siteCommands = []Command{
 	{Name: "site", Summary: "Shows how the whole site is doing; for administrators.", Example: "site"},
-	{Name: "announce", Summary: "Puts a sentence up in all doors, or takes it down with off; for administrators.", Example: `announce "maintenance on Sunday from 8" until=2d`, Params: []Param{
+	{Name: "announce", Summary: "Announces something in all doors, until off; for administrators.", Example: `announce "maintenance on Sunday from 8" until=2d`, Params: []Param{
 		{Name: "text", Kind: KindText, Positional: true, Help: "What to announce, in quotes; off ends it.", Example: "maintenance on Sunday from 8"},
 		{Name: "until", Kind: KindWord, Default: "a day", Help: "For how long it is up, such as 2h or 3d.", Example: "2d"},
 	}},

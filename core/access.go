@@ -129,6 +129,7 @@ type AccessWork struct {
 	Writes   bool       `json:"writes,omitempty"`
 	EndsAt   *time.Time `json:"ends_at,omitempty"`
 	Group    string     `json:"group,omitempty"`
+	Rotates  bool       `json:"rotates,omitempty"` // it is about a new password, or a new account in the place of one
 }
 
 // AccessArgs are what the worker of a share, or of the end of one, needs to know.
@@ -188,6 +189,9 @@ func (s *Service) keepAccess(ctx context.Context, tx pgx.Tx, operationID string,
 		returning person_id`, w.ID, w.Writes, w.EndsAt, w.Group).Scan(&person)
 	if err != nil {
 		return fmt.Errorf("record the account %s: %w", w.Username, err)
+	}
+	if w.Rotates {
+		return s.tellOfRotation(ctx, tx, operationID, i, w.Username, person)
 	}
 	if person == nil {
 		return nil

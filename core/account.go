@@ -133,7 +133,7 @@ func (c RotateAccount) prepare(_ *Service, actor Actor) (decision, error) {
 				return Errorf(CodeNotFound, "%s has no account %q that is ready.", g.i.Name, clip(c.Account))
 			}
 			a := g.live[n]
-			work := AccessWork{ID: a.ID, Username: a.Username, Writes: a.Writes, EndsAt: a.EndsAt, Group: a.Group}
+			work := AccessWork{ID: a.ID, Username: a.Username, Writes: a.Writes, EndsAt: a.EndsAt, Group: a.Group, Rotates: true}
 			if overlap == 0 {
 				g.work = append(g.work, work)
 				return g.password(ctx, a.ID)

@@ -277,6 +277,6 @@ func (s *Service) keepBackup(ctx context.Context, tx pgx.Tx, operationID string,
 
 func (s *Service) tellOfFailedBackup(ctx context.Context, tx pgx.Tx, operationID string, i Instance, failure Explanation) error {
 	return s.notify(ctx, tx, Notification{
-		News: newsOfFailure("backup", failure), InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToRequester, ToAdmins},
+		News: newsOfFailure(failedBackup, failure), InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToRequester, ToAdmins},
 	})
 }

@@ -69,10 +69,10 @@ func (s *Service) ChatActor(ctx context.Context, user ChatUser, ask AskChat) (Ac
 	if err := profile.allowed(); err != nil {
 		return Actor{}, err
 	}
-	if found && k.How == "code" {
+	if found && k.How == byCode {
 		return Actor{Person: k.Person, Scope: ScopeAdmin}, s.checkedIdentity(ctx, user)
 	}
-	return s.actorByMail(ctx, user, profile)
+	return s.actorByMail(ctx, user, profile, k.ID)
 }
 
 func (p ChatProfile) allowed() error {
@@ -93,8 +93,9 @@ func unknownInChat(user ChatUser) error {
 	return Errorf(CodeUnauthenticated, "MyDB does not know who you are here yet. Log in to the portal, get a code on your account page, and write: link <code>")
 }
 
-// actorByMail matches a chat user with the one person who has the confirmed mail address.
-func (s *Service) actorByMail(ctx context.Context, user ChatUser, profile ChatProfile) (Actor, error) {
+// actorByMail matches a chat user with the one person who has the confirmed mail address. That person is told when the chat user was none
+// (known is empty) or another person before.
+func (s *Service) actorByMail(ctx context.Context, user ChatUser, profile ChatProfile, known string) (Actor, error) {
 	if profile.Email == "" || !profile.Confirmed {
 		return Actor{}, unknownInChat(user)
 	}
@@ -106,8 +107,23 @@ func (s *Service) actorByMail(ctx context.Context, user ChatUser, profile ChatPr
 		return Actor{}, Errorf(CodeUnauthenticated, "No single person here has the mail address %s. Log in to the portal once, and if that does not help, "+
 			"get a code on your account page there and write: link <code>", clip(profile.Email))
 	}
-	return Actor{Person: list[0], Scope: ScopeAdmin}, s.saveIdentity(ctx, s.db, user, list[0].ID, "mail")
+	actor := Actor{Person: list[0], Scope: ScopeAdmin}
+	if known == actor.ID {
+		return actor, s.saveIdentity(ctx, s.db, user, actor.ID, byMail)
+	}
+	return actor, pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := s.saveIdentity(ctx, tx, user, actor.ID, byMail); err != nil {
+			return err
+		}
+		return s.tellOfIdentity(ctx, tx, Request{Actor: actor, Door: Door(user.Platform), Chat: &user}, NewsIdentity{Linked: true, How: byMail}, user)
+	})
 }
+
+// How a chat user was recognised.
+const (
+	byMail = "mail"
+	byCode = "code"
+)
 
 func (s *Service) saveIdentity(ctx context.Context, db execer, user ChatUser, personID, how string) error {
 	_, err := db.Exec(ctx, `insert into chat_identities (platform, team, user_id, person_id, name, how, linked_at, checked_at) values ($1, $2, $3, $4, $5, $6, $7, $7)
@@ -249,10 +265,10 @@ func (s *Service) ConfirmLink(ctx context.Context, user ChatUser, offer string) 
 		if err != nil {
 			return err
 		}
-		if err := s.saveIdentity(ctx, tx, user, p.ID, "code"); err != nil {
+		if err := s.saveIdentity(ctx, tx, user, p.ID, byCode); err != nil {
 			return err
 		}
-		return s.tellOfIdentity(ctx, tx, Request{Actor: Actor{Person: p}, Door: Door(user.Platform), Chat: &user}, user, true)
+		return s.tellOfIdentity(ctx, tx, Request{Actor: Actor{Person: p}, Door: Door(user.Platform), Chat: &user}, NewsIdentity{Linked: true, How: byCode}, user)
 	})
 	return p, err
 }
@@ -267,16 +283,17 @@ func (s *Service) Unlink(ctx context.Context, req Request, user ChatUser) error 
 		if tag.RowsAffected() == 0 {
 			return nil
 		}
-		return s.tellOfIdentity(ctx, tx, req, user, false)
+		return s.tellOfIdentity(ctx, tx, req, NewsIdentity{}, user)
 	})
 }
 
 // tellOfIdentity records, and tells by mail, that somebody acts as a person in chat from now on, or not any more.
-func (s *Service) tellOfIdentity(ctx context.Context, tx pgx.Tx, req Request, user ChatUser, linked bool) error {
+func (s *Service) tellOfIdentity(ctx context.Context, tx pgx.Tx, req Request, news NewsIdentity, user ChatUser) error {
 	action, p := "identity.link", req.Actor.Person
-	if !linked {
+	if !news.Linked {
 		action = "identity.unlink"
 	}
+	news.Platform, news.Name = user.Platform, user.Name
 	e := req.audit(OutcomeDone)
 	e.Action, e.Subject = action, p.Login
 	e.Data = map[string]any{"platform": user.Platform, "team": user.Team, "user": user.ID, "name": user.Name}
@@ -284,7 +301,7 @@ func (s *Service) tellOfIdentity(ctx context.Context, tx pgx.Tx, req Request, us
 		return err
 	}
 	return s.notify(ctx, tx, Notification{
-		News: NewsIdentity{Platform: user.Platform, Name: user.Name, Linked: linked}, To: []Audience{ToPerson}, People: []string{p.ID},
+		News: news, To: []Audience{ToPerson}, People: []string{p.ID},
 		Key: strings.Join([]string{string(user.Platform), user.Team, user.ID, action, s.now().Format(time.RFC3339Nano)}, "/"),
 	})
 }

@@ -43,11 +43,12 @@ type Letter struct {
 	NotBefore   time.Time       `json:"not_before"`
 	CreatedAt   time.Time       `json:"created_at"`
 	SentAt      *time.Time      `json:"sent_at"`
+	PersonID    *string         `json:"-"`
 	Subject     string          `json:"subject" db:"-"`
 }
 
 const selectLetter = `select n.id, n.kind, n.channel, n.state, n.audience, n.name, n.address, n.data, n.instance_id, coalesce(i.name, '') as database,
-	n.operation_id, n.fallback_of, n.attempts, n.last_error, n.not_before, n.created_at, n.sent_at
+	n.operation_id, n.fallback_of, n.attempts, n.last_error, n.not_before, n.created_at, n.sent_at, n.person_id
 	from notifications n left join instances i on i.id = n.instance_id `
 
 // Text puts the letter into words.
@@ -83,6 +84,19 @@ func (l Letter) Why() string {
 		return "You are told because you are an administrator of MyDB."
 	}
 	return "You are told because it concerns you."
+}
+
+// Choice is the path of the page on which the recipient chooses not to be told of such things; empty when there is nothing to choose.
+func (l Letter) Choice() string {
+	empty, known := newsKinds[l.Kind]
+	if !known || l.PersonID == nil {
+		return ""
+	}
+	news := empty()
+	if json.Unmarshal(l.Data, news) != nil || news.topic() == alwaysTold {
+		return ""
+	}
+	return "/account#mail"
 }
 
 // Letters lists what was to be told to people, newest first, for administrators; state (empty: any) narrows it down, and "failed"

@@ -11,6 +11,8 @@ import (
 type News interface {
 	// kind names the news in the catalogue, such as "ready".
 	kind() string
+	// topic is what people switch it off by.
+	topic() Topic
 	// tell puts the news into words. database is the name of the one it is about; empty when it is about none.
 	tell(database string) Text
 }
@@ -33,6 +35,8 @@ var newsKinds = map[string]func() News{
 	"restored":         func() News { return &NewsRestored{} },
 	"password":         func() News { return &NewsPassword{} },
 	"authority":        func() News { return &NewsAuthority{} },
+	"rotated":          func() News { return &NewsRotated{} },
+	"digest":           func() News { return &NewsDigest{} },
 }
 
 // Text is news in words, for any channel. All of it is plain text; people may have written parts of it.
@@ -89,6 +93,12 @@ type NewsFailed struct {
 	Message   string `json:"message"`
 	Reference string `json:"reference,omitempty"`
 }
+
+// What has failed, in the words of NewsFailed, where topics tell it apart.
+const (
+	failedBackup       = "backup"
+	failedVerification = "verification of a backup"
+)
 
 // newsOfFailure is what may leave MyDB about a failure: its first line, because what follows may be the end of a server's log, and
 // not even that when it is about what the person sent, because a server quotes from scripts, and there may be passwords in them.

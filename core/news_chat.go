@@ -13,6 +13,7 @@ type NewsIdentity struct {
 	Platform Platform `json:"platform"`
 	Name     string   `json:"name"` // of the chat user
 	Linked   bool     `json:"linked"`
+	How      string   `json:"how,omitempty"` // mail, or by a code
 }
 
 func (NewsIdentity) kind() string { return "identity" }
@@ -25,10 +26,14 @@ func (n NewsIdentity) tell(string) Text {
 			Page:    "/account", Link: "Look at your account",
 		}
 	}
+	how := fmt.Sprintf("Somebody typed a code of yours in %s.", n.Platform.Title())
+	if n.How == byMail {
+		how = fmt.Sprintf("%s says that %s has your mail address, and somebody wrote to MyDB there.", n.Platform.Title(), n.Name)
+	}
 	return Text{
 		Subject: fmt.Sprintf("%s on %s acts as you from now on", n.Name, n.Platform.Title()),
 		Lines: []string{
-			fmt.Sprintf("Somebody typed a code of yours in %s. What %s writes to MyDB there is done in your name.", n.Platform.Title(), n.Name),
+			fmt.Sprintf("%s What %s writes to MyDB there is done in your name.", how, n.Name),
 			"If that was not you, unlink it on your account page at once, change your password, and tell an administrator.",
 		},
 		Page: "/account", Link: "Look at your account",

@@ -69,19 +69,29 @@ func (s *Service) notify(ctx context.Context, tx pgx.Tx, n Notification) error {
 	if err != nil {
 		return err
 	}
+	off, err := switchedOff(ctx, tx, n.News.topic(), to)
+	if err != nil {
+		return err
+	}
 	for _, r := range to {
-		if err := s.post(ctx, tx, n, data, r); err != nil {
+		if off[r.Address] && n.News.topic() == TopicDigest {
+			continue // there is one each day
+		}
+		if err := s.post(ctx, tx, n, data, r, off[r.Address]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// post writes one recipient's row and its job, unless they were told before.
-func (s *Service) post(ctx context.Context, tx pgx.Tx, n Notification, data []byte, r recipient) error {
+// post writes one recipient's row and its job, unless they were told before. Of what they have switched off, the row says so.
+func (s *Service) post(ctx context.Context, tx pgx.Tx, n Notification, data []byte, r recipient, off bool) error {
 	state, why := LetterPending, ""
-	if r.Address == "" {
+	switch {
+	case r.Address == "":
 		state, why = LetterCancelled, "not sent: nobody who should know has a mail address"
+	case off:
+		state, why = LetterCancelled, fmt.Sprintf("not sent: they have switched off mail of the topic %s", n.News.topic())
 	}
 	at := s.now()
 	if n.NotBefore.After(at) {

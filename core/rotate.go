@@ -90,6 +90,27 @@ func (s *Service) FinishRotate(ctx context.Context, tx pgx.Tx, operationID strin
 		if err := s.offerPassword(ctx, tx, operationID, i); err != nil {
 			return err
 		}
+		if err := s.tellOfRotation(ctx, tx, operationID, i, i.Username, nil); err != nil {
+			return err
+		}
 	}
 	return s.finishOperation(ctx, tx, operationID, i, failure)
+}
+
+// tellOfRotation tells the colleague whose account it is, or else the owner, that it has a new password. Nobody can switch that off: who
+// has not asked for it learns that somebody else did.
+func (s *Service) tellOfRotation(ctx context.Context, tx pgx.Tx, operationID string, i Instance, username string, person *string) error {
+	var by string
+	err := tx.QueryRow(ctx, "select p.login from operations o join people p on p.id = o.requested_by where o.id = $1", operationID).Scan(&by)
+	if err != nil {
+		return fmt.Errorf("look who has asked for a new password: %w", err)
+	}
+	n := Notification{
+		News: NewsRotated{Username: username, By: by, Own: person != nil || username == i.Username}, InstanceID: i.ID, OperationID: operationID,
+		To: []Audience{ToOwner},
+	}
+	if person != nil {
+		n.To, n.People = []Audience{ToPerson}, []string{*person}
+	}
+	return s.notify(ctx, tx, n)
 }

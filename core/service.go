@@ -116,6 +116,9 @@ func New(o Options) *Service {
 	if s.policy.Tokens == (policy.Tokens{}) {
 		s.policy.Tokens = policy.DefaultTokens()
 	}
+	if s.policy.Mail == (policy.Mail{}) {
+		s.policy.Mail = policy.DefaultMail()
+	}
 	if len(s.policy.Support) == 0 {
 		s.policy.Support = policy.Default().Policy.Support
 	}

@@ -108,7 +108,7 @@ func (s *Service) FinishVerify(ctx context.Context, tx pgx.Tx, operationID strin
 	}
 	if failure != nil {
 		err := s.notify(ctx, tx, Notification{
-			News: newsOfFailure("verification of a backup", *failure), InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToAdmins},
+			News: newsOfFailure(failedVerification, *failure), InstanceID: i.ID, OperationID: operationID, To: []Audience{ToOwner, ToAdmins},
 		})
 		if err != nil {
 			return err

@@ -248,6 +248,9 @@ func (s *Service) finishOperation(ctx context.Context, tx pgx.Tx, operationID st
 	if err := s.touchMessages(ctx, tx, operationID, ""); err != nil {
 		return err
 	}
+	if err := s.tellOfFailure(ctx, tx, operationID, kind, i, failure); err != nil {
+		return err
+	}
 	return writeAudit(ctx, tx, AuditEntry{
 		Actor: "mydb", Door: DoorSystem, Action: kind, InstanceID: i.ID, Subject: i.Name, Outcome: outcome, Data: data,
 	})

@@ -161,6 +161,7 @@ func Start(ctx context.Context, o Options) (*Workers, error) {
 	river.AddWorker(workers, &refreshWorker{Options: o})
 	river.AddWorker(workers, &scheduleWorker{Options: o})
 	river.AddWorker(workers, &guardWorker{Options: o})
+	river.AddWorker(workers, &digestWorker{Options: o})
 	river.AddWorker(workers, &retainWorker{Options: o})
 	river.AddWorker(workers, &catalogueWorker{Options: o})
 	river.AddWorker(workers, &adoptionWorker{Options: o})
@@ -226,6 +227,7 @@ func riverConfig(o Options, clientID string, queues map[string]river.QueueConfig
 			every(cataloguePause, catalogueArgs{}),
 			every(adoptionPause, adoptionArgs{}),
 			every(guardPause, guardArgs{}),
+			every(digestPause, digestArgs{}),
 			every(retainPause, retainArgs{}),
 			every(orphansPause, orphansArgs{}),
 			every(uploadPause, uploadArgs{}),

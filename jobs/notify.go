@@ -34,6 +34,7 @@ type Mail struct {
 	At      time.Time
 	Text    core.Text
 	Why     string // why the recipient is told, in a sentence
+	Choice  string // path of the portal's page on which they choose not to be; empty: there is no choice
 }
 
 // MailError is why a mail was not taken, in words for administrators, without a secret.
@@ -109,7 +110,7 @@ func (w *notifyWorker) send(ctx context.Context, l core.Letter) error {
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
 	return w.Mailer.Send(ctx, Mail{
-		ID: l.ID, Kind: l.Kind, Name: l.Name, Address: l.Address, At: l.CreatedAt, Text: text, Why: l.Why(),
+		ID: l.ID, Kind: l.Kind, Name: l.Name, Address: l.Address, At: l.CreatedAt, Text: text, Why: l.Why(), Choice: l.Choice(),
 	})
 }
 

@@ -343,3 +343,29 @@ func TestMailSurvivesKill(t *testing.T) {
 		})
 	}
 }
+
+// TestDigestComesOnce has two workers after a night without any. Administrators get one mail.
+func TestDigestComesOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.tell("genomes")
+	yesterday := time.Now().Add(-25 * time.Hour).UTC().Format(time.RFC3339Nano)
+	if _, err := o.pool.Exec(t.Context(), "insert into site (key, value, sealed) values ('digest', $1, false)", []byte(yesterday)); err != nil {
+		t.Fatal(err)
+	}
+	o.work(o.mailer)
+	o.work(o.mailer)
+	o.await("the digest", func() bool {
+		return slices.ContainsFunc(o.letters(), func(l core.Letter) bool { return l.Kind == "digest" && l.State == core.LetterSent })
+	})
+	o.checkDone()
+	var subjects []string
+	for _, m := range o.server.Received() {
+		if m.Header.Get("X-Mydb-Notification") == "digest" {
+			subjects = append(subjects, m.Header.Get("Subject")+" to "+m.Header.Get("To"))
+		}
+	}
+	if len(subjects) != 1 || !strings.HasSuffix(subjects[0], `needs attention to "root" <root@example.com>`) {
+		t.Errorf("received %q", subjects)
+	}
+}

@@ -22,6 +22,9 @@ type accountView struct {
 	Sessions []core.Login
 	Here     string // the id of this one
 
+	Mail   []core.MailChoice
+	Always string // what is told whatever one chooses
+
 	Identities []core.ChatIdentity
 	Code       *core.LinkCode // shown this once
 }
@@ -48,6 +51,10 @@ func (s *Server) showAccount(w http.ResponseWriter, r *http.Request, c call, sta
 	if v.Sessions, err = s.service.Logins(r.Context(), c.Actor); err != nil {
 		return err
 	}
+	if v.Mail, err = s.service.MailChoices(r.Context(), c.Actor); err != nil {
+		return err
+	}
+	v.Always = core.AlwaysTold
 	v.IsAdmin, v.Here = c.Actor.Admin, visitOf(r).session.ID
 	s.render(w, r, status, "account", "Account", v)
 	return nil

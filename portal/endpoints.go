@@ -15,6 +15,7 @@ func (s *Server) endpoints() []endpoint {
 		s.databaseEndpoints(),
 		s.commandEndpoints(),
 		s.accountEndpoints(),
+		s.mailEndpoints(),
 		s.sessionEndpoints(),
 		s.shareEndpoints(),
 		s.backupEndpoints(),

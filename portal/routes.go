@@ -104,6 +104,7 @@ func (s *Server) pageRoutes(root *mux.Router) {
 	post("/account/tokens/{id}/revoke", s.revokeToken)
 	post("/account/sessions/{id}/revoke", s.revokeSession)
 	post("/account/sessions/revoke-others", s.revokeOtherSessions)
+	post("/account/mail", s.chooseMail)
 	post("/account/chat/code", s.linkCode)
 	post("/account/chat/unlink", s.unlinkChat)
 	page("/help", s.helpPage)

@@ -29,7 +29,7 @@ const (
 var ofAdmins = []string{"approvals", "approve", "deny", "withdraw", "class", "site", "announce", "audit"}
 
 // seldom are those that go there first when the first one is full.
-var seldom = []string{"transfer", "undo", "resize", "rotate", "unlink"}
+var seldom = []string{"notify", "transfer", "undo", "resize", "rotate", "unlink"}
 
 // definition is a command, a subcommand or an option, as Discord takes it, and with nothing that it would add by itself.
 type definition struct {

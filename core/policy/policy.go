@@ -41,6 +41,7 @@ type Policy struct {
 	// Create says who may create what.
 	Create []Allowance `yaml:"create"`
 	Tokens Tokens      `yaml:"tokens"`
+	Mail   Mail        `yaml:"mail"`
 
 	Directory Directory `yaml:"directory"`
 }
@@ -126,7 +127,7 @@ var defaultSupport = []string{"standard", "critical"}
 
 // Default is what a site has that says nothing.
 func Default() Site {
-	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}, Tokens: DefaultTokens(), Directory: DefaultDirectory()}}
+	return Site{Catalogue: engine.BuiltIn(), Policy: Policy{Support: defaultSupport, Backup: DefaultBackup(), Links: DefaultLinks(), Import: Import{MaxUpload: DefaultMaxUpload}, Tokens: DefaultTokens(), Mail: DefaultMail(), Directory: DefaultDirectory()}}
 }
 
 // Read reads a site's file and checks it. Unknown keys are errors.
@@ -152,11 +153,12 @@ func Read(r io.Reader) (Site, error) {
 	s.Policy.Import.fill()
 	s.Policy.Directory.fill()
 	s.Policy.Tokens.fill()
+	s.Policy.Mail.fill()
 	return s, errors.Join(s.Catalogue.Check(), s.Policy.check(s.Catalogue), s.Quotas.check())
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), p.Directory.check(), checkAllowances(p.Create, c)}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), p.Directory.check(), p.Mail.check(), checkAllowances(p.Create, c)}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +144,62 @@ func closedPort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// TestHostileWordsThroughARealServer sends what people may have written into every place of every kind of mail, and reads what arrived:
+// no header came of it, and no address to send to.
+func TestHostileWordsThroughARealServer(t *testing.T) {
+	const hostile = "x\r\nBcc: victim@example.com\r\n\r\n.\r\nRCPT TO:<victim@example.com>\n<script>"
+	at := time.Date(2027, 6, 30, 12, 0, 0, 0, time.UTC)
+	server := mailtest.Start(t, config.TLSNone)
+	s := sender(t, Options{Server: server.MailServer})
+	kinds := map[string]core.News{
+		"ready":            core.NewsReady{Engine: hostile, Version: hostile, Host: hostile, Database: hostile, Username: hostile, Size: hostile, Old: []string{hostile}},
+		"failed":           core.NewsFailed{Action: hostile, Message: hostile, Reference: hostile},
+		"alarm":            core.NewsAlarm{Alarm: hostile, Subject: hostile, Message: hostile},
+		"expiring":         core.NewsExpiring{Days: 1, ExpiresAt: at},
+		"approval_asked":   core.NewsApprovalAsked{Approval: hostile, Action: hostile, By: hostile, Reason: hostile},
+		"approval_decided": core.NewsApprovalDecided{Action: hostile, By: hostile, Reason: hostile},
+		"trashed":          core.NewsTrashed{By: hostile},
+		"purged":           core.NewsPurged{Removed: []string{hostile}},
+		"shared":           core.NewsShared{By: hostile, Username: hostile},
+		"transferred":      core.NewsTransferred{By: hostile, From: hostile, To: hostile},
+		"undeliverable":    core.NewsUndeliverable{Subject: hostile, Name: hostile, Address: hostile, Reason: hostile},
+		"identity":         core.NewsIdentity{Name: hostile, Linked: true},
+		"undelivered":      core.NewsUndelivered{Text: hostile},
+		"restored":         core.NewsRestored{By: hostile, Renewed: []string{hostile}, Left: []string{hostile}, Old: []string{hostile}},
+		"password":         core.NewsPassword{Username: hostile, By: hostile},
+		"rotated":          core.NewsRotated{Username: hostile, By: hostile},
+		"digest":           core.NewsDigest{Zone: hostile, Needs: []string{hostile}, Done: []core.Fact{{Name: hostile, Value: hostile}}},
+	}
+	for kind, news := range kinds {
+		l := letter(t, kind, news)
+		l.Database, l.PersonID = hostile, &l.ID
+		m := mailOf(t, l)
+		m.Name, m.Kind = hostile, hostile
+		if err := s.Send(t.Context(), m); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	got := server.Received()
+	if len(got) != len(kinds) {
+		t.Fatalf("%d mails arrived of %d", len(got), len(kinds))
+	}
+	known := []string{
+		"Auto-Submitted", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Subject", "To", "X-Auto-Response-Suppress", "X-Mydb-Notification",
+	}
+	for _, m := range got {
+		subject := m.Header.Get("Subject")
+		for name, values := range m.Header {
+			if !slices.Contains(known, name) || len(values) != 1 || strings.ContainsAny(values[0], "\r\n") {
+				t.Errorf("%q has the header %s: %q", subject, name, values)
+			}
+		}
+		if to, err := m.Header.AddressList("To"); err != nil || len(to) != 1 || to[0].Address != "ada@example.org" {
+			t.Errorf("%q goes to %v, %v", subject, to, err)
+		}
+		if html := parts(t, m.Header.Get("Content-Type"), m.Body)["text/html"]; html == "" || strings.Contains(html, "<script") {
+			t.Errorf("%q: %s", subject, html)
+		}
+	}
 }

@@ -24,9 +24,10 @@ var (
 // view is what the templates show.
 type view struct {
 	core.Text
-	URL  string // of the page, absolute
-	Site string
-	Why  string
+	URL    string // of the page, absolute
+	Site   string
+	Why    string
+	Choice string // URL of the page on which the recipient chooses what to be told of
 }
 
 // rendered is a mail in its two forms. Lines end with \n; the writer of the message makes them what mail needs.
@@ -36,6 +37,9 @@ func render(m jobs.Mail, site string) (rendered, error) {
 	v := view{Text: plain(m.Text), Site: site, Why: plainText(m.Why)}
 	if v.Page != "" && v.Link != "" {
 		v.URL = site + v.Page
+	}
+	if m.Choice != "" {
+		v.Choice = site + m.Choice
 	}
 	var text, html bytes.Buffer
 	if err := textLayout.Execute(&text, v); err != nil {

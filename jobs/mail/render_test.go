@@ -40,7 +40,7 @@ func mailOf(t *testing.T, l core.Letter) jobs.Mail {
 		t.Fatal(err)
 	}
 	return jobs.Mail{
-		ID: l.ID, Kind: l.Kind, Name: "Ada Lovelace", Address: "ada@example.org", At: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), Text: text, Why: l.Why(),
+		ID: l.ID, Kind: l.Kind, Name: "Ada Lovelace", Address: "ada@example.org", At: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), Text: text, Why: l.Why(), Choice: l.Choice(),
 	}
 }
 
@@ -66,10 +66,21 @@ func TestMails(t *testing.T) {
 		{"purged", "purged", core.NewsPurged{Removed: []string{"service mydb-d1", "volume mydb-d1-g1"}}},
 		{"shared", "shared", core.NewsShared{By: "ada", Username: "genomes_grace", Writes: true, EndsAt: &at}},
 		{"share-ended", "shared", core.NewsShared{By: "ada", Username: "genomes_grace", Ended: true}},
+		{"rotated", "rotated", core.NewsRotated{Username: "genomes", By: "root", Own: true}},
+		{"rotated-pipeline", "rotated", core.NewsRotated{Username: "pipe_2", By: "ada"}},
+		{"digest", "digest", core.NewsDigest{
+			Since: at.Add(-24 * time.Hour), Until: at, Zone: "Europe/Zurich", Done: []core.Fact{{Name: "Backups made", Value: "40, and 1 failed"}, {Name: "Databases now", Value: "41"}},
+			Needs: []string{"genomes: backup late. The newest good backup is 3 days old.", "ada waits for a decision until 2 July 2027, 14:00 CEST: delete variants."},
+		}},
+		{"digest-quiet", "digest", core.NewsDigest{Since: at.Add(-24 * time.Hour), Until: at, Zone: "UTC", Done: []core.Fact{{Name: "Databases now", Value: "41"}}}},
 		{"undeliverable", "undeliverable", core.NewsUndeliverable{Subject: "genomes is ready", Name: "Ada", Address: "ada@example.org", Reason: "550 no such user"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := render(mailOf(t, letter(t, c.kind, c.news)), site)
+			l := letter(t, c.kind, c.news)
+			if c.kind == "digest" { // is about no database, and for people with an account
+				l.Audience, l.Database, l.InstanceID, l.PersonID = core.ToAdmins, "", nil, &l.ID
+			}
+			r, err := render(mailOf(t, l), site)
 			if err != nil {
 				t.Fatal(err)
 			}
