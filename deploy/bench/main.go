@@ -34,6 +34,8 @@ var figures = []struct {
 	{"small", measureSmallBackups},
 	{"chat", measureChat},
 	{"takeover", measureTakeovers},
+	{"login", measureLogins},
+	{"audit", measureAudit},
 	{"burst", measureBursts}, // the last, because it leaves a queue that nobody works on
 }
 

@@ -24,13 +24,15 @@ const (
 	benched = 30 * time.Second
 )
 
-// conns keeps connections that are bound as the service account.
+// conns keeps connections that are bound as the service account, and others on which people's passwords are tried: a bind takes the place of the
+// one before (RFC 4511, 4.2.1), and a connection of its own for each login costs more than all the rest of it.
 type conns struct {
 	Options
 	roots *x509.CertPool
 
 	mu    sync.Mutex
 	idle  []idleConn
+	tried []idleConn           // bound as whoever logged in last, and used for nothing but the next bind
 	bench map[string]time.Time // servers that did not answer, until when they are tried last
 }
 
@@ -83,6 +85,9 @@ func (c *conns) get(ctx context.Context) (conn *ldap.Conn, fresh bool, err error
 		if len(c.idle) == 0 {
 			c.mu.Unlock()
 			conn, err = c.dial(ctx, c.BindDN, c.BindPassword)
+			if err != nil && conn != nil {
+				_ = conn.Close()
+			}
 			return conn, true, err
 		}
 		last := c.idle[len(c.idle)-1]
@@ -98,14 +103,47 @@ func (c *conns) get(ctx context.Context) (conn *ldap.Conn, fresh bool, err error
 	}
 }
 
-func (c *conns) put(conn *ldap.Conn) {
+func (c *conns) put(conn *ldap.Conn) { c.keep(&c.idle, conn) }
+
+func (c *conns) keep(in *[]idleConn, conn *ldap.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if conn.IsClosing() || len(c.idle) >= maxIdle {
+	if conn.IsClosing() || len(*in) >= maxIdle {
 		_ = conn.Close()
 		return
 	}
-	c.idle = append(c.idle, idleConn{conn, c.Now()})
+	*in = append(*in, idleConn{conn, c.Now()})
+}
+
+// try binds as somebody, and gives what the server says of it. No search ever runs with their rights.
+func (c *conns) try(ctx context.Context, dn, password string) error {
+	if conn := c.takeTried(); conn != nil {
+		err := within(ctx, conn, func() error { return bind(conn, dn, password) })
+		if err == nil || !broken(err) && !conn.IsClosing() {
+			c.keep(&c.tried, conn)
+			return err
+		}
+		_ = conn.Close() // it may have died while it was idle
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+	conn, err := c.dial(ctx, dn, password)
+	if conn != nil {
+		c.keep(&c.tried, conn)
+	}
+	return err
+}
+
+func (c *conns) takeTried() *ldap.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tried) == 0 {
+		return nil
+	}
+	last := c.tried[len(c.tried)-1]
+	c.tried = c.tried[:len(c.tried)-1]
+	return last.Conn
 }
 
 // alive asks for nothing but an answer: the entry that every server has (RFC 4512, 5.1).
@@ -114,7 +152,8 @@ func alive(conn *ldap.Conn) error {
 	return err
 }
 
-// dial connects to the first server that answers, and binds. A refused bind is the answer: it is not tried elsewhere.
+// dial connects to the first server that answers, and binds. A refused bind is the answer: it is not tried elsewhere, and the connection comes
+// with the error.
 func (c *conns) dial(ctx context.Context, bindDN, password string) (*ldap.Conn, error) {
 	var errs []error
 	for _, address := range c.order() {
@@ -123,10 +162,10 @@ func (c *conns) dial(ctx context.Context, bindDN, password string) (*ldap.Conn, 
 			if err = within(ctx, conn, func() error { return bind(conn, bindDN, password) }); err == nil {
 				return conn, nil
 			}
-			_ = conn.Close()
 			if !broken(err) {
-				return nil, err
+				return conn, err
 			}
+			_ = conn.Close()
 		}
 		c.mu.Lock()
 		c.bench[address] = c.Now().Add(benched)
@@ -193,8 +232,8 @@ func bind(conn *ldap.Conn, dn, password string) error {
 func (c *conns) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, conn := range c.idle {
+	for _, conn := range append(c.idle, c.tried...) {
 		_ = conn.Close()
 	}
-	c.idle = nil
+	c.idle, c.tried = nil, nil
 }

@@ -147,9 +147,8 @@ func (d *Directory) admit(e entry, groups []group) error {
 
 // prove binds as the person.
 func (d *Directory) prove(ctx context.Context, e entry, password string) error {
-	conn, err := d.conns.dial(ctx, e.dn, password)
+	err := d.conns.try(ctx, e.dn, password)
 	if err == nil {
-		_ = conn.Close()
 		return nil
 	}
 	if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials) {
@@ -178,10 +177,7 @@ func reason(err error) error {
 
 // decoy takes as long as a wrong password takes, so that nobody learns who has an account.
 func (d *Directory) decoy(ctx context.Context) {
-	conn, err := d.conns.dial(ctx, "cn="+rand.Text()+","+d.BaseDN, rand.Text())
-	if err == nil {
-		_ = conn.Close()
-	}
+	_ = d.conns.try(ctx, "cn="+rand.Text()+","+d.BaseDN, rand.Text())
 }
 
 // away logs what is wrong with the directory, and says that it does not answer.
