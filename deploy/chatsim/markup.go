@@ -16,7 +16,7 @@ func escaped(text string) string { return html.EscapeString(text) }
 func breaks(text string) string { return strings.ReplaceAll(text, "\n", "<br>") }
 
 func plainText(text string) template.HTML {
-	return template.HTML(breaks(escaped(text))) //nolint:gosec // escaped
+	return template.HTML(breaks(escaped(text))) // escaped
 }
 
 func joined(parts []template.HTML, between string) template.HTML {
@@ -27,7 +27,7 @@ func joined(parts []template.HTML, between string) template.HTML {
 		}
 		b.WriteString(string(p))
 	}
-	return template.HTML(b.String()) //nolint:gosec // its parts are escaped
+	return template.HTML(b.String()) // its parts are escaped
 }
 
 // anchor is a link to a page of the web. The label is escaped already; an address that is none is shown as its label.
@@ -81,7 +81,7 @@ func (k *kept) restore(text string) template.HTML {
 	for i := len(k.pieces) - 1; i >= 0; i-- {
 		text = strings.ReplaceAll(text, string(firstKept+rune(i)), k.pieces[i])
 	}
-	return template.HTML(text) //nolint:gosec // escaped before, and all pieces are
+	return template.HTML(text) // escaped before, and all pieces are
 }
 
 // fenced keeps what stands between three ticks.

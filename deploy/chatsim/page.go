@@ -136,7 +136,7 @@ type view struct {
 	At          string // the path of person and room
 }
 
-var errNotThere = errors.New("that is not there any more")
+var errNotThere = errors.New("That is not there any more. Load the page again.") //nolint:staticcheck,revive // a sentence for the page
 
 // look makes a view of a room, or of the first one where none is named.
 func (s *server) look(sp space, person, where, thread string) (view, error) {

@@ -89,9 +89,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 			http.Error(w, "The simulated chat answers on this machine only.", http.StatusForbidden)
 			return
 		}
-		if given := r.URL.Query().Get("key"); r.Method == http.MethodGet && s.opens(given) {
-			http.SetCookie(w, &http.Cookie{Name: cookieName, Value: given, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-			http.Redirect(w, r, r.URL.EscapedPath(), http.StatusSeeOther)
+		if q := r.URL.Query(); r.Method == http.MethodGet && s.opens(q.Get("key")) {
+			http.SetCookie(w, &http.Cookie{Name: cookieName, Value: q.Get("key"), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+			q.Del("key") // the address is in the browser's history
+			http.Redirect(w, r, (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String(), http.StatusSeeOther)
 			return
 		}
 		if c, err := r.Cookie(cookieName); err != nil || !s.opens(c.Value) {

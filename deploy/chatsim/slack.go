@@ -132,7 +132,7 @@ func (s *slackSpace) Say(ctx context.Context, person, where, thread, text string
 		return nil
 	}
 	if thread != "" {
-		return errors.New("Slack has no commands in threads. Mention MyDB instead: @mydb " + strings.TrimPrefix(text, "/mydb ")) //nolint:staticcheck // a name
+		return errors.New("Slack has no commands in threads. Mention MyDB instead: @mydb " + strings.TrimPrefix(text, "/mydb "))
 	}
 	command, rest, _ := strings.Cut(text, " ")
 	return arrived(ctx, u.Command(c, command, s.mentioning(rest)))

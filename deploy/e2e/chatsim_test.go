@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -94,4 +95,30 @@ func TestChatInABrowser(t *testing.T) {
 	})
 	tab.do(chromedp.Navigate("about:blank")) // what follows the news would complain that there are none any more
 	s.stop()
+}
+
+// TestChatSimByItself starts the simulated chat as a process of its own, and lets MyDB check that it gets there with the settings printed.
+func TestChatSimByItself(t *testing.T) {
+	t.Parallel()
+	s := &site{t: t, binary: binary(t)}
+	sim := s.launch([]string{"HOME=" + t.TempDir()}, "chat-sim", "--listen", "127.0.0.1:0")
+	var settings [][]string
+	s.poll(startLimit, "it tells its settings", func() bool {
+		settings = regexp.MustCompile(`(?m)^export (MYDB_\w+=\S+)$`).FindAllStringSubmatch(sim.output.String(), -1)
+		return len(settings) == 10
+	})
+	env := []string{"HOME=" + t.TempDir(), "MYDB_DOCKER_HOST=unix:///nowhere"}
+	for _, line := range settings {
+		env = append(env, line[1])
+	}
+	check := s.launch(env, "check")
+	_ = check.end(t) // it has no metadata database
+	for _, want := range []string{"Slack: mydb in the workspace", "Discord: "} {
+		if !strings.Contains(check.output.String(), want) {
+			t.Errorf("`mydb check` does not say %q:\n%s", want, check.output.String())
+		}
+	}
+	if err := sim.cmd.Process.Signal(os.Interrupt); err != nil || sim.end(t) != nil {
+		t.Errorf("after Ctrl-C it ended with %v, %v", err, sim.err)
+	}
 }
