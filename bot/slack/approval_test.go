@@ -51,7 +51,7 @@ func TestApprove(t *testing.T) {
 	dora := r.person("dora", true)
 	r.press(dora, m, "deny")
 	r.exec("update people set admin = false where login = 'dora'")
-	r.acked(dora.Submit(r.modal(dora, "Deny"), map[string]string{"reason": "mine"}))
+	r.submits(dora, r.modal(dora, "Deny"), map[string]string{"reason": "mine"})
 	r.sees(dora, r.office, "There is no approval")
 
 	r.press(cleo, m, "approve")
@@ -84,7 +84,7 @@ func TestDenyNeedsAReason(t *testing.T) {
 	if _, err := cleo.Submit(form, nil).Wait(r.patient()); err == nil {
 		t.Error("a denial without a reason was sent")
 	}
-	r.acked(cleo.Submit(form, map[string]string{"reason": "_still_ used by the course"}))
+	r.submits(cleo, form, map[string]string{"reason": "_still_ used by the course"})
 	r.settled(cleo, m, "Denied by cleo", "_still_ used by the course")
 	if state := one[string](r, "select state from instances"); state != "ready" {
 		t.Errorf("the database is %s", state)
@@ -166,7 +166,7 @@ func TestHealthDataIsDecidedInThePortal(t *testing.T) {
 	r.finish(one[string](r, "select id from operations"))
 	r.types(ada, r.lab, "delete patients")
 	m := r.sees(cleo, r.office, "patients", "Health data")
-	if b := m.Buttons(); len(b) != 1 || !strings.HasPrefix(b[0].URL, "https://mydb.example.org/approvals#approval-") {
+	if b := m.Buttons(); len(b) != 1 || !strings.HasPrefix(b[0].URL, "https://mydb.example.org/approvals") {
 		t.Errorf("the buttons are %+v", b)
 	}
 	r.press(cleo, m, m.Buttons()[0].ActionID) // Slack tells of such clicks, too

@@ -34,13 +34,13 @@ func TestCreateByForm(t *testing.T) {
 	if res, err := ada.Submit(v, map[string]string{"engine": "postgres"}).Wait(r.patient()); err == nil {
 		t.Errorf("a form without a name was sent: %+v", res)
 	}
-	r.acked(ada.Submit(v, map[string]string{"engine": "postgres", "name": "1genomes", "description": "password: hunter2"}))
+	r.submits(ada, v, map[string]string{"engine": "postgres", "name": "1genomes", "description": "password: hunter2"})
 	r.until("the mistakes are shown", func() bool { now, _ := ada.Modal(); return len(now.Errors) == 2 })
 	v, _ = ada.Modal()
 	if !strings.Contains(v.Errors["description"], "Passwords are never taken in chat") || v.Errors["name"] == "" {
 		t.Errorf("the mistakes are %v", v.Errors)
 	}
-	r.acked(ada.Submit(v, map[string]string{"name": "genomes", "description": "variants of *all* <!here>", "backup": "weekly", "phi": "no", "expires": "30d"}))
+	r.submits(ada, v, map[string]string{"name": "genomes", "description": "variants of *all* <!here>", "backup": "weekly", "phi": "no", "expires": "30d"})
 	r.sees(ada, r.lab, "Creating genomes")
 	if _, open := ada.Modal(); open {
 		t.Error("the form is still open")
@@ -51,7 +51,7 @@ func TestCreateByForm(t *testing.T) {
 	// What only the database knows is told a moment later, where the command was given.
 	r.types(ada, r.lab, "create")
 	v = r.modal(ada, "New database")
-	r.acked(ada.Submit(v, map[string]string{"engine": "postgres", "name": "genomes"}))
+	r.submits(ada, v, map[string]string{"engine": "postgres", "name": "genomes"})
 	if m := r.sees(ada, r.lab, "taken"); m.EphemeralTo != ada.ID() {
 		t.Error("all can see it")
 	}
@@ -66,7 +66,7 @@ func TestRestoreByForm(t *testing.T) {
 	if asked := inputs(v); !strings.HasPrefix(asked, "name ") || !strings.Contains(asked, "from") || !strings.Contains(asked, "as") {
 		t.Errorf("the form asks for %s", asked)
 	}
-	r.acked(ada.Submit(v, map[string]string{"name": "genomes"}))
+	r.submits(ada, v, map[string]string{"name": "genomes"})
 	r.sees(ada, r.lab, "You have no database")
 	r.kept()
 }
@@ -81,7 +81,7 @@ func TestFormsThatDoNotOpen(t *testing.T) {
 	r.types(ada, r.lab, "create")
 	v := r.modal(ada, "New database")
 	r.fake.DuplicateNext(1)
-	r.acked(ada.Submit(v, map[string]string{"engine": "postgres", "name": "genomes"}))
+	r.submits(ada, v, map[string]string{"engine": "postgres", "name": "genomes"})
 	r.sees(ada, r.lab, "Creating genomes")
 	r.answered(ada, r.lab, "whoami", "You are ada")
 	if n := one[int](r, "select count(*) from instances"); n != 1 {
@@ -106,7 +106,7 @@ func TestLongAndOddWords(t *testing.T) {
 	r.answered(ada, r.lab, "status **b*<!channel>_i_`x`", "You have no database")
 	const odd = "“quoted” — *b* _i_ ~s~ `x` <!channel> <!here> <https://evil.example.org|bank> ```y``` &amp; 数据库 \u0301"
 	r.types(ada, r.lab, "create")
-	r.acked(ada.Submit(r.modal(ada, "New database"), map[string]string{"engine": "postgres", "name": "cohort", "description": odd}))
+	r.submits(ada, r.modal(ada, "New database"), map[string]string{"engine": "postgres", "name": "cohort", "description": odd})
 	r.sees(ada, r.lab, "Creating cohort")
 	if about := one[string](r, "select description from instances"); about != odd {
 		t.Errorf("the description is %q", about)

@@ -248,17 +248,10 @@ func (r *rig) acked(d *slackfake.Delivery) slackfake.Result {
 	return res
 }
 
-// types types `/mydb` and a text into a channel, and waits for the acknowledgement. What was not accepted in time, on a slow machine, is
-// typed again, as people would.
-func (r *rig) types(u *slackfake.User, c *slackfake.Channel, text string) slackfake.Result {
+// types types `/mydb` and a text into a channel, and waits for the acknowledgement.
+func (r *rig) types(u *slackfake.User, c *slackfake.Channel, text string) (res slackfake.Result) {
 	r.Helper()
-	res := r.acked(u.Command(c, "/mydb", text))
-	for range 20 {
-		if !strings.Contains(string(res.Answer), "MyDB did not accept this") {
-			break
-		}
-		res = r.acked(u.Command(c, "/mydb", text))
-	}
+	r.insists(func() { res = r.acked(u.Command(c, "/mydb", text)) })
 	return res
 }
 
@@ -303,10 +296,28 @@ func (r *rig) answered(u *slackfake.User, c *slackfake.Channel, command string, 
 	return m
 }
 
+// insists does something until MyDB did not fail to accept it in time, which happens on a slow machine.
+func (r *rig) insists(do func()) {
+	r.Helper()
+	for range 20 {
+		refused := strings.Count(r.log.String(), "an event was not accepted")
+		if do(); strings.Count(r.log.String(), "an event was not accepted") == refused {
+			return
+		}
+	}
+	r.Fatal("MyDB accepts nothing")
+}
+
 // press presses a button of a message, and waits for the acknowledgement.
 func (r *rig) press(u *slackfake.User, m slackfake.Message, action string) {
 	r.Helper()
-	r.acked(u.Click(m, action))
+	r.insists(func() { r.acked(u.Click(m, action)) })
+}
+
+// submits fills in a form and sends it, and waits for the acknowledgement.
+func (r *rig) submits(u *slackfake.User, v slackfake.View, values map[string]string) {
+	r.Helper()
+	r.insists(func() { r.acked(u.Submit(v, values)) })
 }
 
 // modal waits for a form or a window.

@@ -58,6 +58,10 @@ func TestAnswersAreForThePersonAlone(t *testing.T) {
 	} {
 		r.answered(ada, r.lab, command, says)
 	}
+	// Whoever has one of these can write as MyDB, or to ada.
+	for _, secret := range []string{r.fake.BotToken(), r.fake.AppToken(), "/response/"} {
+		r.nowhere(secret)
+	}
 	r.kept()
 }
 
