@@ -129,7 +129,7 @@ type AccessWork struct {
 	Writes   bool       `json:"writes,omitempty"`
 	EndsAt   *time.Time `json:"ends_at,omitempty"`
 	Group    string     `json:"group,omitempty"`
-	Rotates  bool       `json:"rotates,omitempty"` // it is about a new password, or a new account in the place of one
+	Rotates  bool       `json:"rotates,omitempty" db:"-"` // it is about a new password, or a new account in the place of one
 }
 
 // AccessArgs are what the worker of a share, or of the end of one, needs to know.

@@ -127,8 +127,7 @@ func (q request) ask(ctx context.Context, s *Service, tx pgx.Tx, req Request, i 
 	if err := rows.send(ctx, tx); err != nil {
 		return Receipt{}, fmt.Errorf("ask for an approval: %w", err)
 	}
-	news := NewsApprovalAsked{Approval: id, Action: q.action, By: req.Actor.Login, Reason: q.reason, ExpiresAt: expires}
-	if err := s.notify(ctx, tx, Notification{News: news, InstanceID: i.ID, Key: id, To: []Audience{ToAdmins}}); err != nil {
+	if err := s.askDeciders(ctx, tx, i, NewsApprovalAsked{Approval: id, Action: q.action, By: req.Actor.Login, Reason: q.reason, ExpiresAt: expires}); err != nil {
 		return Receipt{}, err
 	}
 	if err := s.announceApproval(ctx, tx, id); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // mandate is about which kinds of requests somebody decides.
@@ -59,6 +61,36 @@ func (s *Service) deciders(action string) string {
 	return fmt.Sprintf("On this site, this is decided by administrators and by: %s.", strings.Join(by.Groups, ", "))
 }
 
+// deputies are the logins of the people who decide like administrators.
+func (s *Service) deputies() []string {
+	out := make([]string, len(s.policy.Approvals.Deputies))
+	for i, login := range s.policy.Approvals.Deputies {
+		out[i] = strings.ToLower(login)
+	}
+	return out
+}
+
+// askDeciders tells those who may decide that a decision is asked for: administrators and deputies, unless the policy has others for it alone,
+// and these others.
+func (s *Service) askDeciders(ctx context.Context, tx pgx.Tx, i Instance, news NewsApprovalAsked) error {
+	by := s.policy.Approvals.Approvers[news.Action]
+	n := Notification{InstanceID: i.ID, Key: news.Approval, To: []Audience{ToAdmins}}
+	deputies := s.deputies()
+	if by.Only {
+		n.To, deputies = nil, []string{}
+	}
+	if len(by.Groups) > 0 {
+		news.Deciders = s.deciders(news.Action)
+	}
+	n.News = news
+	err := tx.QueryRow(ctx, `select array(select id from people where disabled_at is null and login <> $1 and id <> $2 and (login = any($3) or groups && $4::text[]) order by id)`,
+		news.By, systemPerson, deputies, append([]string{}, by.Groups...)).Scan(&n.People)
+	if err != nil {
+		return fmt.Errorf("look who decides: %w", err)
+	}
+	return s.notify(ctx, tx, n)
+}
+
 // mayBreakGlass refuses an administrator to approve what they have asked for themselves, unless the policy allows it and nobody else
 // could decide.
 func (s *Service) mayBreakGlass(ctx context.Context, db DB, d Decide, action string, actor Actor) error {
@@ -66,13 +98,9 @@ func (s *Service) mayBreakGlass(ctx context.Context, db DB, d Decide, action str
 	if !s.policy.Approvals.BreakGlass || !d.Approve || !actor.IsAdmin() {
 		return others
 	}
-	deputies := make([]string, len(s.policy.Approvals.Deputies))
-	for i, login := range s.policy.Approvals.Deputies {
-		deputies[i] = strings.ToLower(login)
-	}
 	var someone bool
 	err := db.QueryRow(ctx, "select exists (select from people where id not in ($1, $2) and disabled_at is null and (admin or login = any($3) or groups && $4))",
-		actor.ID, systemPerson, deputies, append([]string{}, s.policy.Approvals.Approvers[action].Groups...)).Scan(&someone)
+		actor.ID, systemPerson, s.deputies(), append([]string{}, s.policy.Approvals.Approvers[action].Groups...)).Scan(&someone)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look who else could decide: %w", err)

@@ -183,6 +183,7 @@ type NewsApprovalAsked struct {
 	Action    string    `json:"action"`   // such as delete
 	By        string    `json:"by"`       // login
 	Reason    string    `json:"reason,omitempty"`
+	Deciders  string    `json:"deciders,omitempty"` // who decides, in a sentence; default: an administrator
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -194,6 +195,9 @@ func (n NewsApprovalAsked) tell(database string) Text {
 		Lines:   []string{fmt.Sprintf("%s wants to %s the database %s. This needs the approval of an administrator who is not %[1]s.", n.By, ActionWords(n.Action), database)},
 		Facts:   []Fact{{"Approval", n.Approval}, {"Decide before", moment(n.ExpiresAt)}},
 		Page:    "/approvals", Link: "Decide",
+	}
+	if n.Deciders != "" {
+		t.Lines = []string{fmt.Sprintf("%s wants to %s the database %s, which needs the approval of somebody else. %s", n.By, ActionWords(n.Action), database, n.Deciders)}
 	}
 	if n.Reason != "" {
 		t.Facts = append(t.Facts, Fact{"Reason given", n.Reason})

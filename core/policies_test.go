@@ -63,7 +63,13 @@ func TestApproversByKind(t *testing.T) {
 	deletion := l.must(sam, core.Delete{On: core.On{Database: "one"}}).Approval
 	resizing := l.must(sam, core.Resize{On: core.On{Database: "two"}, Size: "large"}).Approval
 
-	_, err := l.do(ada, core.Decide{ID: deletion.ID, Approve: true})
+	var asked string // whoever may decide is told, and nobody else
+	err := l.db.QueryRow(t.Context(), "select string_agg(data->>'action' || ' ' || split_part(address, '@', 1), ', ' order by id) from notifications where kind = 'approval_asked'").Scan(&asked)
+	if err != nil || asked != "delete stu, resize dan, resize ada" {
+		t.Errorf("asked: %s, %v", asked, err)
+	}
+
+	_, err = l.do(ada, core.Decide{ID: deletion.ID, Approve: true})
 	l.refused(core.CodeForbidden, "On this site, this is decided by: stewards.", err)
 	_, err = l.do(dan, core.Decide{ID: deletion.ID, Approve: true})
 	l.refused(core.CodeNotFound, "", err)
