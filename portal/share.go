@@ -22,7 +22,7 @@ func (s *Server) shareEndpoints() []endpoint {
 	const post = http.MethodPost
 	return []endpoint{
 		command[core.Share](s, post, "/databases/{name}/share", "shareDatabase", "Share a database with a colleague or a group",
-			"Each gets an account of their own, and collects its password. Again with other rights changes them. People who join a group later are not included."),
+			"Each gets an account of their own, and collects its password. Again with other rights changes them. Who joins the group later gets one, too, and who leaves it loses theirs."),
 		command[core.Unshare](s, post, "/databases/{name}/unshare", "unshareDatabase", "Take a share back", "The colleague's sessions end at once; what they made is the owner's. Colleagues may give up their own."),
 		command[core.Transfer](s, post, "/databases/{name}/transfer", "transferDatabase", "Give a database to another owner",
 			"The password of the owner's account becomes a new one, which the new owner collects. Shares stay."),

@@ -40,6 +40,7 @@ func TestScript(t *testing.T) {
 	needEngine(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"), Setup: setup, RequireUniqueNames: true,
+		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": command((*script).start), "shut": command((*script).stop), "api": command((*script).api),
 			"await": command((*script).await), "keep": command((*script).keep), "save": command((*script).save),
@@ -82,7 +83,19 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PGCONNECT_TIMEOUT", "10")
 	env.Setenv("YEAR", time.Now().UTC().Format("2006"))
 	env.Setenv("SMTP_URL", smtpURL(s.mails))
+	for _, name := range []string{"URL", "CA_FILE", "BASE_DN", "BIND_DN", "BIND_PASSWORD"} {
+		env.Setenv("AD_"+name, os.Getenv("MYDB_TEST_AD_"+name))
+	}
+	env.Setenv("AD_PASSWORD", os.Getenv("MYDB_TEST_DIRECTORY_PASSWORD"))
 	return nil
+}
+
+// condition knows [ad], which is true where a test may log in to an Active Directory.
+func condition(word string) (bool, error) {
+	if word != "ad" {
+		return false, fmt.Errorf("there is no condition %q", word)
+	}
+	return os.Getenv("MYDB_TEST_AD_URL") != "", nil
 }
 
 // command makes a script's method a command of testscript.
