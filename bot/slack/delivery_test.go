@@ -110,6 +110,9 @@ func TestWhatSlackSays(t *testing.T) {
 	if e := post(r.lab.ID()); e.After <= 0 || len(r.fake.Calls()) != calls {
 		t.Errorf("a limit was not kept: %v", e)
 	}
+	if e := post(r.office.ID()); e.Err != nil {
+		t.Errorf("another channel has to wait, too: %v", e)
+	}
 	r.options.BotToken = "xoxb-another"
 	_, err := r.another(r.options).Post(t.Context(), r.lab.ID(), "", "tag", core.Card{Text: "x"})
 	var said *core.ChatError

@@ -110,8 +110,13 @@ func user(team, id, name string) core.ChatUser {
 	return core.ChatUser{Platform: core.Slack, Team: team, ID: id, Name: or(name, id)}
 }
 
+// acceptLimit is within what time an event is kept, with all that has to be asked before.
+const acceptLimit = 950 * time.Millisecond
+
 // accepted keeps an event whose answer comes as a message. It gives what was answered when it came before.
 func (a *Adapter) accepted(ctx context.Context, d *bot.Desk, in core.Inbound) (first *core.Card, err error) {
+	ctx, cancel := context.WithTimeout(ctx, acceptLimit)
+	defer cancel()
 	if !in.Direct {
 		in.Foreign = in.Foreign || a.foreign(ctx, in.Channel)
 	}

@@ -60,7 +60,8 @@ func (a *Adapter) post(ctx context.Context, channel, thread string, m message, e
 	if thread != "" {
 		options = append(options, slack.MsgOptionTS(thread))
 	}
-	err = a.call(ctx, "chat.postMessage", func(ctx context.Context) (err error) {
+	// Slack counts messages by channel: one that is busy holds up no other.
+	err = a.call(ctx, "chat.postMessage in "+channel, func(ctx context.Context) (err error) {
 		_, ts, err = a.api.PostMessageContext(ctx, channel, options...)
 		return err
 	})
