@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -213,5 +214,50 @@ func TestEmbeds(t *testing.T) {
 	}
 	if c := pieces[1].Controls; len(c) != 2 || c[0].Style != "danger" || c[0].Action != "x" || c[1].URL != "https://example.org" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestPictures shares a file as the bot does, and looks at it as somebody who sees the message, and as somebody who does not.
+func TestPictures(t *testing.T) {
+	s, b := started(t)
+	call := func(address string, form url.Values) string {
+		t.Helper()
+		form.Set("token", s.Slack().BotToken)
+		answer, err := http.PostForm(address, form) //nolint:noctx // of a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK || strings.Contains(string(body), `"ok":false`) {
+			t.Fatalf("%s: %v %s", address, err, body)
+		}
+		return string(body)
+	}
+	const png = "\x89PNG\r\n\x1a\n and so on"
+	var place struct {
+		URL string `json:"upload_url"`
+		ID  string `json:"file_id"`
+	}
+	length := strconv.Itoa(len(png))
+	if err := json.Unmarshal([]byte(call(s.Slack().APIURL+"files.getUploadURLExternal", url.Values{"filename": {"chart.png"}, "length": {length}, "alt_txt": {"a chart"}})), &place); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(place.URL, "image/png", strings.NewReader(png)) //nolint:noctx // of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	call(s.Slack().APIURL+"files.completeUploadExternal", url.Values{"files": {`[{"id":"` + place.ID + `"}]`}, "channel_id": {slackAdmins}})
+
+	room := s.base() + "/slack/U0ADMIN0001/" + slackAdmins
+	if _, body := get(t, b, room); !strings.Contains(body, `<img src="/slack/U0ADMIN0001/`+slackAdmins+`/picture/`+place.ID+`" alt="a chart">`) {
+		t.Errorf("the picture is missing in\n%s", body)
+	}
+	if status, body := get(t, b, room+"/picture/"+place.ID); status != http.StatusOK || body != png {
+		t.Errorf("%d %q", status, body)
+	}
+	if status, _ := get(t, b, strings.Replace(room, "U0ADMIN0001", "U0SCIENTIST", 1)+"/picture/"+place.ID); status != http.StatusNotFound {
+		t.Errorf("somebody who is not in the channel gets %d", status)
 	}
 }
