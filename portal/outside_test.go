@@ -164,6 +164,9 @@ func TestSecureCookies(t *testing.T) {
 			t.Errorf("%q lacks %s", cookie, want)
 		}
 	}
+	if strings.Contains(cookie, "Expires") || strings.Contains(cookie, "Max-Age") {
+		t.Errorf("%q outlives the browser", cookie)
+	}
 	if res.Header.Get("Strict-Transport-Security") == "" {
 		t.Error("no Strict-Transport-Security")
 	}
