@@ -88,7 +88,7 @@ func newTLSSite(t *testing.T) *tlsSite {
 		TLSConfig: s.Config(), ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") }),
 	}
-	go server.ServeTLS(l, "", "") //nolint:errcheck // ends with Close
+	go server.ServeTLS(l, "", "")
 	t.Cleanup(func() { server.Close() })
 	return s
 }

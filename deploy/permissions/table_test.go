@@ -65,7 +65,7 @@ func TestPermissions(t *testing.T) {
 	}
 	text := write(found)
 	if *update {
-		if err := os.WriteFile(document, []byte(text), 0o644); err != nil { //nolint:gosec // documentation is for everybody
+		if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
