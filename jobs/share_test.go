@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/mydb-project/mydb/core"
@@ -64,6 +65,50 @@ func TestShare(t *testing.T) {
 		_ = c.Close(t.Context())
 	}
 	s.must(core.RemoveAccount{On: on, Account: "pipe"})
+
+	s.inGroup("lise", "isotopes")
+	s.must(core.Share{On: on, With: "group:isotopes"})
+	emmy := s.inGroup("emmy", "isotopes") // joins later
+	s.followed(2)
+	cred, err = s.service.Collect(t.Context(), core.Request{Actor: emmy, Door: core.DoorAPI}, "genomes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.rows(i, cred); n != 3 {
+		t.Errorf("emmy sees %d rows, want 3", n)
+	}
+	s.inGroup("emmy")
+	s.followed(1)
+	if _, err := s.login(i, cred); err == nil {
+		t.Error("emmy gets in after she has left the group")
+	}
+}
+
+// inGroup is a person of whom the directory has just said in which groups they are.
+func (s *site) inGroup(login string, groups ...string) core.Actor {
+	s.t.Helper()
+	p, err := s.service.SavePerson(s.t.Context(), core.Account{Login: login, Name: login, Groups: groups})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return core.Actor{Person: p, Scope: core.ScopeOperate}
+}
+
+// followed waits until so many people have an account by a group, and nothing is under way.
+func (s *site) followed(want int) {
+	s.t.Helper()
+	s.eventually("shares have followed their groups", func() error {
+		if _, err := s.service.FollowGroups(s.t.Context()); err != nil { // a worker does so each minute
+			return err
+		}
+		var people, busy int
+		err := s.pool.QueryRow(s.t.Context(), `select (select count(*) from accounts where group_name <> '' and made_at is not null and revoked_at is null),
+			(select count(*) from operations where finished_at is null)`).Scan(&people, &busy)
+		if err == nil && (people != want || busy > 0) {
+			err = fmt.Errorf("%d people have an account, and %d operations are under way", people, busy)
+		}
+		return err
+	})
 }
 
 // TestTransferOnAServer keeps the data and the shares, and locks the owner before out.
