@@ -168,15 +168,7 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 		s.nodes = append(s.nodes, r)
 	}
 	s.runtime = s.nodes[0]
-	find, err := s.runtime.Images(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := openStore(t.Context(), s.store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.service = coretest.Service(t, s.pool, core.Options{Objects: objects, Policy: testPolicy, Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts, Backups: core.Backups{On: true}})
+	s.reopen()
 	if err := s.service.PreparePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +176,20 @@ func newSiteOn(t *testing.T, engines ...string) *site {
 	s.actor = coretest.Actor(t, s.service, "ada", false)
 	t.Cleanup(s.removeAll)
 	return s
+}
+
+// reopen makes the service anew, with the keys that the site has now.
+func (s *site) reopen() {
+	s.t.Helper()
+	find, err := s.runtime.Images(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	objects, err := openStore(s.t.Context(), s.store)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.service = coretest.Service(s.t, s.pool, core.Options{Objects: objects, Policy: testPolicy, Keys: s.keys(), Queue: s.queue(), Engines: allEngines(crasher{}), Catalogue: testCatalogue(find), Ports: testPorts, Backups: core.Backups{On: true}})
 }
 
 func (s *site) keys() *crypt.Keyring {
