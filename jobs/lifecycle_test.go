@@ -167,6 +167,7 @@ func TestLifecycleSurvivesKill(t *testing.T) {
 		state   core.State
 	}{
 		"restart": {core.Restart{On: on}, []string{"before ensure", "after ensure", "after ping", "after probe"}, core.StateReady},
+		"renew":   {core.Renew{On: on}, []string{"before ensure", "after ensure", "after probe"}, core.StateReady},
 		"stop":    {core.Stop{On: on}, []string{"before ensure", "after ensure"}, core.StateStopped},
 		"rotate":  {core.Rotate{On: on}, []string{"before set password", "after set password", "after prove"}, core.StateReady},
 		"resize":  {core.Resize{On: on, Size: "medium"}, []string{"after nodes", "after ensure", "after probe"}, core.StateReady},
