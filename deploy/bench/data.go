@@ -35,6 +35,16 @@ var measuredData = []dataOf{
 	{mongodb.Engine{}, 0.2, fillMongoDB},
 }
 
+// measured is the data of the engines that were asked for.
+func (l *lab) measured() (out []dataOf) {
+	for _, d := range measuredData {
+		if l.engine == "" || l.engine == d.engine.Name() {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // tables is on how many tables the data is spread, so that a tool that can do several at once has some.
 const tables = 4
 

@@ -44,6 +44,7 @@ type options struct {
 	only   string
 	pairs  int
 	scale  float64
+	engine string
 	write  string
 }
 
@@ -53,6 +54,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "measure only these, with commas between: "+names())
 	flag.IntVar(&o.pairs, "pairs", 9, "how many databases to create each way for the ratio")
 	flag.Float64Var(&o.scale, "scale", 1, "how much data backups are measured with, and how much chat, of what the targets are about: 0.02 shows only that it works")
+	flag.StringVar(&o.engine, "engine", "", "measure backups and restores of this engine only, such as mongodb")
 	flag.StringVar(&o.write, "write", "", "also put the table into this file, such as docs/benchmarks.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -28,7 +28,7 @@ func measureRestores(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer p.stop()
-	for _, d := range measuredData {
+	for _, d := range l.measured() {
 		if err := l.measureRestore(ctx, p, d); err != nil {
 			return p.failure(fmt.Errorf("%s: %w", d.engine.Name(), err))
 		}
