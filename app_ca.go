@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mydb-project/mydb/core"
 )
 
 func caCommand() *cobra.Command {
@@ -30,7 +32,12 @@ func caRotateCommand() *cobra.Command {
 		if !isDays || err != nil || n < 0 || n > 366 {
 			return errors.New("--overlap: write days such as 30d, at most 366d")
 		}
-		if err := a.Service.RotateAuthority(ctx, whoami(), time.Duration(n)*24*time.Hour, now); err != nil {
+		err = a.Service.RotateAuthority(ctx, whoami(), time.Duration(n)*24*time.Hour, now)
+		var refused *core.Error
+		if errors.As(err, &refused) {
+			return errors.New(refused.Message)
+		}
+		if err != nil {
 			return err
 		}
 		return caStatus(ctx, out, a)
