@@ -62,7 +62,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (c
 	if !typed(login) || password == "" || len(password) > maxPassword || strings.ContainsRune(password, 0) {
 		return core.Person{}, refused()
 	}
-	e, groups, err := d.look(ctx, login, d.typedFilter)
+	k, e, err := d.locate(ctx, login, d.typedFilter)
 	switch core.CodeOf(err) {
 	case core.CodeNotFound:
 		d.decoy(ctx)
@@ -75,6 +75,11 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (c
 	}
 	if err := d.prove(ctx, e, password); err != nil {
 		return core.Person{}, err
+	}
+	// Groups are read last: a wrong password shall cost as much as an unknown name, and neither more than it must.
+	groups, err := d.roles(ctx, k, &e)
+	if err != nil {
+		return core.Person{}, d.away(err)
 	}
 	if e.standing != nil {
 		return core.Person{}, e.standing
@@ -92,10 +97,14 @@ func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, err
 	if !typed(login) {
 		return core.Account{}, core.Errorf(core.CodeNotFound, "The directory has no %q.", login)
 	}
-	e, groups, err := d.look(ctx, login, d.loginFilter)
+	k, e, err := d.locate(ctx, login, d.loginFilter)
 	if code := core.CodeOf(err); code == core.CodeNotFound || code == core.CodeTaken {
 		return core.Account{}, err
 	}
+	if err != nil {
+		return core.Account{}, d.away(err)
+	}
+	groups, err := d.roles(ctx, k, &e)
 	if err != nil {
 		return core.Account{}, d.away(err)
 	}
@@ -105,36 +114,38 @@ func (d *Directory) Lookup(ctx context.Context, login string) (core.Account, err
 	return e.account, e.standing
 }
 
-// look finds a person with the groups and the rights that follow from them.
-func (d *Directory) look(ctx context.Context, login string, by func(kind, string) string) (e entry, groups []group, err error) {
-	k, err := d.ask(ctx)
-	if err != nil {
-		return e, nil, err
+// locate finds a person.
+func (d *Directory) locate(ctx context.Context, login string, by func(kind, string) string) (k kind, e entry, err error) {
+	if k, err = d.ask(ctx); err != nil {
+		return k, e, err
 	}
-	if e, err = d.find(ctx, k, login, by(k, login)); err != nil {
-		return e, nil, err
-	}
-	if groups, err = d.groupsOf(ctx, k, e); err != nil {
-		return e, nil, err
+	e, err = d.find(ctx, k, login, by(k, login))
+	return k, e, err
+}
+
+// roles reads the groups of a person, and notes them and the rights that follow from them.
+func (d *Directory) roles(ctx context.Context, k kind, e *entry) (groups []group, err error) {
+	if groups, err = d.groupsOf(ctx, k, *e); err != nil {
+		return nil, err
 	}
 	for _, g := range groups {
 		e.account.Groups = append(e.account.Groups, strings.ToLower(g.name))
 	}
 	if d.AdminGroup != "" {
-		if e.account.Admin, err = d.member(ctx, k, e, groups, d.AdminGroup); err != nil {
-			return e, nil, err
+		if e.account.Admin, err = d.member(ctx, k, *e, groups, d.AdminGroup); err != nil {
+			return nil, err
 		}
 	}
 	if d.UserGroup != "" && !e.account.Admin && !in(groups, d.UserGroup) {
-		is, err := d.member(ctx, k, e, groups, d.UserGroup)
+		is, err := d.member(ctx, k, *e, groups, d.UserGroup)
 		if err != nil {
-			return e, nil, err
+			return nil, err
 		}
 		if is {
 			groups = append(groups, group{name: d.UserGroup})
 		}
 	}
-	return e, groups, nil
+	return groups, nil
 }
 
 // admit refuses those who are in no group that may log in.
