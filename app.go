@@ -407,7 +407,17 @@ func (a *App) checkRole(ctx context.Context) (string, error) {
 	if tooMuch {
 		return "", fmt.Errorf("%s may change the audit trail: give MYDB_DATABASE_URL a role of its own, and the owner's to MYDB_MIGRATE_URL", role)
 	}
-	return role + " may only add to the audit trail", nil
+	if a.Policy.Audit.Keep == 0 {
+		return role + " may only add to the audit trail", nil
+	}
+	old, err := core.AuditBefore(ctx, a.pool, time.Now().Add(-time.Duration(a.Policy.Audit.Keep)))
+	if err != nil {
+		return "", err
+	}
+	if old > 0 {
+		return "", warning(fmt.Sprintf("%d entries of the audit trail are older than the %s of the policy: mydb audit prune --export FILE takes them away", old, a.Policy.Audit.Keep))
+	}
+	return fmt.Sprintf("%s may only add to the audit trail, which is kept for %s", role, a.Policy.Audit.Keep), nil
 }
 
 func (a *App) checkEngine(ctx context.Context) (string, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mydb-project/mydb/core"
+	"github.com/mydb-project/mydb/core/policy"
 	"github.com/mydb-project/mydb/jobs"
 )
 
@@ -22,9 +23,8 @@ func auditCommand() *cobra.Command {
 	verify := simple("verify", "Read the whole audit trail, and find rows that were changed, removed or put in another order", verifyAudit)
 	verify.Flags().Bool("json", false, "print the proof as JSON")
 	prune := simple("prune", "Take away what is older than a date, as the role of MYDB_MIGRATE_URL", pruneAudit)
-	prune.Flags().String("before", "", "a date such as 2025-01-01; what is younger stays (needed)")
+	prune.Flags().String("before", "", "a date such as 2025-01-01; what is younger stays (needed where policy.audit.keep says nothing)")
 	prune.Flags().String("export", "", "a file that the rows are written to first, as CSV (needed)")
-	_ = prune.MarkFlagRequired("before")
 	_ = prune.MarkFlagRequired("export")
 	c.AddCommand(verify, prune)
 	return c
@@ -85,11 +85,11 @@ func tellProof(out io.Writer, p core.AuditProof, anchored bool, took time.Durati
 func pruneAudit(cmd *cobra.Command) error {
 	text, _ := cmd.Flags().GetString("before")
 	file, _ := cmd.Flags().GetString("export")
-	before, err := time.Parse(time.DateOnly, text)
-	if err != nil || before.After(time.Now().AddDate(0, -1, 0)) {
-		return fmt.Errorf("--before is %q: write a date such as 2025-01-01, at least a month ago", text)
-	}
 	a, err := newApp()
+	if err != nil {
+		return err
+	}
+	before, err := pruneBefore(text, a.Policy.Audit.Keep, time.Now())
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,25 @@ func pruneAudit(cmd *cobra.Command) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%d rows were written to %s and taken away. Keep the file as long as your rules say.\n", rows, file)
 	return nil
+}
+
+// pruneBefore is the moment before which entries go: what is said, or what the policy of the site says. It never goes below the policy.
+func pruneBefore(said string, keep policy.Span, now time.Time) (time.Time, error) {
+	latest := now.AddDate(0, -1, 0)
+	if keep > 0 {
+		latest = now.Add(-time.Duration(keep))
+	}
+	if said == "" && keep > 0 {
+		return latest, nil
+	}
+	before, err := time.Parse(time.DateOnly, said)
+	switch {
+	case err != nil || keep == 0 && before.After(latest):
+		return before, fmt.Errorf("--before is %q: write a date such as 2025-01-01, at least a month ago", said)
+	case before.After(latest):
+		return before, fmt.Errorf("--before is %s, and the policy of the site keeps the audit trail for %s: write %s or earlier", said, keep, latest.Format(time.DateOnly))
+	}
+	return before, nil
 }
 
 func exportAudit(cmd *cobra.Command, tx pgx.Tx, before time.Time, file string) (err error) {

@@ -17,7 +17,7 @@ var historyCommands = []Command{
 	{Name: "history", Summary: "Shows what was done with backups: made, verified, restored.", Example: "history genomes", Params: []Param{{
 		Name: "name", Kind: KindName, Positional: true, Default: "all of yours", Help: "The database's name; or all, for everybody's, as an administrator.", Example: "genomes",
 	}}},
-	{Name: "audit", Summary: "Shows who did what; for administrators.", Example: "audit genomes", Params: []Param{{
+	{Name: "audit", Summary: "Shows who did what with a database; without a name, on the whole site, for administrators.", Example: "audit genomes", Params: []Param{{
 		Name: "name", Kind: KindName, Positional: true, Default: "the whole site", Help: "The database's name.", Example: "genomes",
 	}}},
 }
@@ -75,19 +75,22 @@ func allOfIt(more bool, page string) string {
 }
 
 func (c conversation) audit(ctx context.Context) (Answer, error) {
-	filter, page := core.AuditFilter{}, "/audit"
-	if c.values["name"] != "" {
-		i, _, err := c.find(ctx)
+	if name := c.values["name"]; name != "" {
+		i, entries, next, err := c.service.Timeline(ctx, c.Actor, name, core.Page{Limit: historyLimit})
 		if err != nil {
-			return Answer{}, err
+			return Answer{}, c.proposing(ctx, err)
 		}
-		filter.Database, page = i.ID, "/audit?database="+i.ID
+		page := c.page(i) + "/timeline"
+		if c.Actor.Oversees() {
+			page = c.publicURL + "/audit?database=" + i.ID
+		}
+		return Answer{Text: renderAudit(entries, next != "", page), Name: i.Name}, nil
 	}
-	entries, next, err := c.service.AuditTrail(ctx, c.Actor, filter, core.Page{Limit: historyLimit})
+	entries, next, err := c.service.AuditTrail(ctx, c.Actor, core.AuditFilter{}, core.Page{Limit: historyLimit})
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Text: renderAudit(entries, next != "", c.publicURL+page)}, nil
+	return Answer{Text: renderAudit(entries, next != "", c.publicURL+"/audit")}, nil
 }
 
 func renderAudit(entries []core.AuditEntry, more bool, page string) string {

@@ -83,7 +83,7 @@ type AuditFilter struct {
 	Actor    string // login
 	Action   string // such as download, or the beginning of some, such as link.
 	Outcome  Outcome
-	Door     Door
+	Door     Door // such as slack
 	Span
 }
 
@@ -96,6 +96,11 @@ func (s *Service) AuditTrail(ctx context.Context, actor Actor, f AuditFilter, pa
 	if !actor.Oversees() {
 		return nil, "", Errorf(CodeForbidden, "Only administrators and auditors may read the audit trail.")
 	}
+	return s.trail(ctx, f, page)
+}
+
+// trail lists entries, for those who may read them.
+func (s *Service) trail(ctx context.Context, f AuditFilter, page Page) (list []AuditEntry, next string, err error) {
 	if err := oneOf("outcome", string(f.Outcome), Outcomes()); err != nil {
 		return nil, "", err
 	}
@@ -118,6 +123,14 @@ func (s *Service) AuditTrail(ctx context.Context, actor Actor, f AuditFilter, pa
 		next = strconv.FormatInt(list[limit-1].ID, 10)
 	}
 	return list, next, nil
+}
+
+// AuditBefore counts the entries of the audit trail that are older than a moment.
+func AuditBefore(ctx context.Context, db DB, at time.Time) (n int64, err error) {
+	if err := db.QueryRow(ctx, "select count(*) from audit where at < $1", at).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count old entries of the audit trail: %w", err)
+	}
+	return n, nil
 }
 
 // maxAudit is how many entries a page has at most.

@@ -167,14 +167,19 @@ func TestAuditIsAppendOnly(t *testing.T) {
 	_, appURL := coretest.Database(t)
 	pool := coretest.Pool(t, appURL)
 	for _, table := range []string{"audit", "audit_chain", "audit_batches", "audit_anchors", "audit_pruned"} {
-		for _, sql := range []string{"delete from " + table, "truncate " + table} {
-			if _, err := pool.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		var column string
+		if err := pool.QueryRow(t.Context(), "select column_name from information_schema.columns where table_name = $1 and is_identity = 'NO' limit 1", table).Scan(&column); err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range []string{
+			"delete from " + table, "truncate " + table, "update " + table + " set " + column + " = " + column, "drop table " + table,
+			"alter table " + table + " add column x int", "create trigger x before insert on " + table + " for each row execute function pg_catalog.suppress_redundant_updates_trigger()",
+			"alter table " + table + " owner to current_user",
+		} {
+			if _, err := pool.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "permission denied") && !strings.Contains(err.Error(), "must be owner") {
 				t.Errorf("%s: %v", sql, err)
 			}
 		}
-	}
-	if _, err := pool.Exec(t.Context(), "update audit_chain set hash = ''"); err == nil {
-		t.Error("the chain may be changed")
 	}
 }
 

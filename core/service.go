@@ -145,6 +145,11 @@ const (
 	DoorSystem   Door = "system" // MyDB itself
 )
 
+// Doors lists them, with those of the chat services.
+func Doors() []string {
+	return []string{string(DoorAPI), string(DoorPortal), string(DoorTerminal), string(Slack), string(Discord), string(DoorSystem)}
+}
+
 // Request is a command and who gives it.
 type Request struct {
 	Actor   Actor

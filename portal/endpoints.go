@@ -21,7 +21,7 @@ func (s *Server) endpoints() []endpoint {
 		s.backupEndpoints(),
 		s.linkEndpoints(),
 		s.importEndpoints(),
-		[]endpoint{s.runsEndpoint(), s.auditEndpoint()},
+		[]endpoint{s.runsEndpoint(), s.auditEndpoint(), s.timelineEndpoint()},
 		s.classEndpoints(),
 		s.notificationEndpoints(),
 		s.observeEndpoints(),

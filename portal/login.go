@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"unicode"
@@ -26,22 +25,22 @@ func (s *Server) authenticate(r *http.Request, door core.Door, login, password s
 	}
 	person, err := s.directory.Authenticate(r.Context(), login, password)
 	done(err == nil)
-	if recordErr := s.recordLogin(r.Context(), person, door, address, login, err); recordErr != nil {
+	if recordErr := s.recordLogin(r, person, door, address, login, err); recordErr != nil {
 		return core.Person{}, recordErr
 	}
 	return person, err
 }
 
 // recordLogin writes attempts that were decided. When the directory did not answer, nobody was refused.
-func (s *Server) recordLogin(ctx context.Context, p core.Person, door core.Door, address, login string, err error) error {
+func (s *Server) recordLogin(r *http.Request, p core.Person, door core.Door, address, login string, err error) error {
 	outcome := core.OutcomeDone
 	if err != nil {
-		if core.CodeOf(err) != core.CodeUnauthenticated {
+		if code := core.CodeOf(err); code != core.CodeUnauthenticated && code != core.CodeForbidden {
 			return nil
 		}
 		outcome = core.OutcomeRefused
 	}
-	return s.service.RecordLogin(ctx, core.Request{Actor: core.Actor{Person: p}, Door: door, Address: address}, login, outcome)
+	return s.service.RecordLogin(r.Context(), core.Request{Actor: core.Actor{Person: p}, Door: door, Address: address, Reference: visitOf(r).id}, login, outcome)
 }
 
 // scopeOf is what a person may do who has shown their password.

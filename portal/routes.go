@@ -119,6 +119,8 @@ func (s *Server) backupRoutes(page, post func(path string, h pageHandler)) {
 	page("/history.csv", s.runsCSV)
 	page("/audit", s.auditTrailPage)
 	page("/audit.csv", s.auditCSV)
+	page("/audit.json", s.auditJSON)
+	page("/databases/{name}/timeline", s.timelinePage)
 	post("/databases/{name}/backup", s.give(backupForm))
 	post("/databases/{name}/verify", s.give(verifyForm))
 	post("/databases/{name}/pin", s.give(pinForm))

@@ -42,6 +42,7 @@ func momentOf(name, text string, day time.Duration) (time.Time, error) {
 // narrow is the form above a list that narrows it down, and the links that keep what it says.
 type narrow struct {
 	Path, CSV, Older string // addresses; Older is empty on the last page
+	JSON             string // empty where there is none
 	Choices          []selection
 	Oversees         bool // the whole site
 	SeesOthers       bool // databases

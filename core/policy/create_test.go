@@ -60,6 +60,8 @@ func TestReadRules(t *testing.T) {
 		"policy: { directory: { refresh: 1m } }":                                   "policy.directory.refresh: write a time from 5m to 24h",
 		"policy: { directory: { confirm: 8d } }":                                   "cannot unmarshal",
 		"policy: { directory: { confirm: 200h } }":                                 "policy.directory.confirm: write a time from 5m to 168h",
+		"policy: { audit: { keep: 7d } }":                                          "policy.audit.keep",
+		"policy: { audit: { keep: always } }":                                      "always",
 		"policy: { phi: { second_approver: perhaps } }":                            "perhaps",
 		"quotas: { roles: { auditor: { databases: 1 } } }":                         `quotas.roles: there is no role "auditor"`,
 		"quotas: { roles: { lead: { databases: -1 } } }":                           "quotas.roles.lead",

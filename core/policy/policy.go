@@ -42,6 +42,7 @@ type Policy struct {
 	Create []Allowance `yaml:"create"`
 	Tokens Tokens      `yaml:"tokens"`
 	Mail   Mail        `yaml:"mail"`
+	Audit  Audit       `yaml:"audit"`
 
 	Directory Directory `yaml:"directory"`
 }
@@ -158,7 +159,7 @@ func Read(r io.Reader) (Site, error) {
 }
 
 func (p Policy) check(c engine.Catalogue) error {
-	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), p.Directory.check(), p.Mail.check(), checkAllowances(p.Create, c)}
+	errs := []error{p.Backup.check(), p.Links.check(), p.Import.check(), p.Roles.check(), p.Approvals.check(), p.Tokens.check(), p.Audit.check(), p.Directory.check(), p.Mail.check(), checkAllowances(p.Create, c)}
 	if p.Expiry.Maximum > 0 && p.Expiry.Default > p.Expiry.Maximum {
 		errs = append(errs, fmt.Errorf("policy.expiry: the default of %s is longer than the maximum of %s", p.Expiry.Default, p.Expiry.Maximum))
 	}

@@ -89,6 +89,13 @@ var lookActs = []act{
 		},
 		api: []string{"GET /databases/{db}/accounts"},
 	}, {
+		name: "See what was done with it", core: []string{"Service.Timeline"},
+		domain: func(ctx context.Context, w *world, r core.Request) error {
+			_, _, _, err := w.service.Timeline(ctx, r.Actor, w.things["db"], page)
+			return err
+		},
+		api: []string{"GET /databases/{db}/timeline?limit=5"}, pages: []string{"GET /databases/{db}/timeline"}, chat: []string{"audit {db}"},
+	}, {
 		name: "See its backups and their receipts", core: []string{"Service.Backups", "Service.Backup"},
 		domain: func(ctx context.Context, w *world, r core.Request) error {
 			if _, _, err := w.service.Backups(ctx, r.Actor, w.things["db"], page); err != nil {

@@ -123,7 +123,7 @@ var siteActs = []act{
 			_, err := s.Audit(ctx, a, 5)
 			return err
 		}),
-		api: []string{"GET /audit?limit=5", "GET /audit?format=csv&database={db}&actor=pat"}, pages: []string{"GET /audit?limit=5", "GET /audit.csv?actor=pat"}, chat: []string{"audit"},
+		api: []string{"GET /audit?limit=5", "GET /audit?format=csv&database={db}&actor=pat"}, pages: []string{"GET /audit?limit=5", "GET /audit.csv?actor=pat", "GET /audit.json?actor=pat"}, chat: []string{"audit"},
 	}, {
 		name: "Read the findings", core: []string{"Service.Findings"},
 		domain: reads(func(ctx context.Context, s *core.Service, a core.Actor) error {
