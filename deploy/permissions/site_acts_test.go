@@ -268,6 +268,22 @@ var accountActs = []act{
 		},
 		pages: []string{"POST /account/tokens/{token}/revoke"},
 	}, {
+		name: "See what mail one gets", core: []string{"Service.MailChoices"},
+		domain: reads(func(ctx context.Context, s *core.Service, a core.Actor) error {
+			_, err := s.MailChoices(ctx, a)
+			return err
+		}),
+		api: []string{"GET /mail"}, chat: []string{"notify"},
+	}, {
+		name: "Choose what mail one gets", core: []string{"Service.ChooseMail"}, trail: "mail.choose", about: true, changes: true,
+		domain: func(ctx context.Context, w *world, r core.Request) error {
+			_, err := w.service.ChooseMail(ctx, r, map[core.Topic]bool{"expiring": false})
+			return err
+		},
+		pages: []string{"POST /account/mail shown=expiring"}, chat: []string{"notify expiring off"},
+	}, {
+		name: "Choose what mail one gets, with a token", trail: "mail.choose", changes: true, api: []string{`PUT /mail {"wanted": {"expiring": false}}`},
+	}, {
 		name: "List one's own sessions", core: []string{"Service.Logins"},
 		domain: reads(func(ctx context.Context, s *core.Service, a core.Actor) error {
 			_, err := s.Logins(ctx, a)

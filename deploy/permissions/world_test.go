@@ -232,6 +232,7 @@ func (w *world) putBack() {
 	b.Queue("delete from site where key in ('paused', 'announcement')")
 	b.Queue("delete from recoveries")
 	b.Queue("delete from uploads")
+	b.Queue("delete from mail_preferences")
 	b.Queue("delete from logins where id = 'session-1'")
 	b.Queue("update logins set ended_at = null where ended_at is not null")
 	b.Queue("insert into chat_identities (platform, team, user_id, person_id, name, how) values ('slack', 'T1', $1, $2, $3, 'code') on conflict do nothing", "U-"+w.things["me"], me, w.things["me"])
