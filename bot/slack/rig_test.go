@@ -25,7 +25,7 @@ import (
 // TestMain lets many tests run at once, because much of their time they wait for the pause between two changes of a message.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -230,13 +230,13 @@ func one[T any](r *rig, sql string, args ...any) (v T) {
 func (r *rig) acked(d *slackfake.Delivery) slackfake.Result {
 	r.Helper()
 	wait := r.patient()
-	tick := time.NewTicker(5 * time.Second)
+	tick := time.NewTicker(4 * time.Second)
 	defer tick.Stop()
 	for d.Kind == slackfake.Event && wait.Err() == nil {
 		select {
 		case <-d.Done():
 		case <-tick.C:
-			r.fake.Clock().Advance(4 * time.Second)
+			r.fake.Clock().Advance(time.Minute)
 			continue
 		}
 		break

@@ -30,6 +30,8 @@ const (
 func (a *Adapter) Run(ctx context.Context, d *bot.Desk) error {
 	defer a.working.Wait()
 	defer a.health.connected(false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the probes end, however this ends
 	a.goes(func() { a.probes(ctx, d) })
 	if a.overHTTP() {
 		a.health.connected(true)

@@ -135,7 +135,8 @@ func TestInvalidTokenEndsIt(t *testing.T) {
 	r := newRig(t).open()
 	r.options.AppToken = "xapp-revoked"
 	a := r.another(r.options)
-	if err := a.Run(r.patient(), r.desk); err == nil || !strings.Contains(err.Error(), "MYDB_SLACK_APP_TOKEN is not valid (any more)") {
+	ctx := r.patient()
+	if err := a.Run(ctx, r.desk); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "MYDB_SLACK_APP_TOKEN is not valid (any more)") {
 		t.Errorf("it ended with %v", err)
 	}
 	if n := len(r.fake.Calls("apps.connections.open")); n != 1 {
