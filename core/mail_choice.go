@@ -42,7 +42,7 @@ func mailChoices(ctx context.Context, db DB, actor Actor) ([]MailChoice, error) 
 // ChooseMail changes what the actor is told of by mail; topics that are not named stay as they are. It gives all of them.
 // Errors: CodeForbidden, CodeInvalid.
 func (s *Service) ChooseMail(ctx context.Context, req Request, wanted map[Topic]bool) (list []MailChoice, err error) {
-	defer s.refusing(ctx, req, "mail.choose", "", &err)
+	defer s.refusing(ctx, req, "mail.choose", req.Actor.Login, &err)
 	if err := req.Actor.covers(ScopeOperate); err != nil {
 		return nil, err
 	}

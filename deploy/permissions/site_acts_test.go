@@ -306,6 +306,24 @@ var accountActs = []act{
 	}, {
 		name: "End sessions of one's own, with a token", trail: "session.revoke", arrange: session, api: []string{"DELETE /sessions/session-1", "DELETE /sessions"},
 	}, {
+		name: "See what one is told of by mail", core: []string{"Service.MailChoices"},
+		domain: reads(func(ctx context.Context, s *core.Service, a core.Actor) error {
+			_, err := s.MailChoices(ctx, a)
+			return err
+		}),
+		api: []string{"GET /mail"}, chat: []string{"notify"},
+	}, {
+		name: "Choose what to be told of by mail", core: []string{"Service.ChooseMail"}, trail: "mail.choose", about: true, changes: true,
+		arrange: func(w *world) { w.sql("delete from mail_preferences") },
+		domain: func(ctx context.Context, w *world, r core.Request) error {
+			_, err := w.service.ChooseMail(ctx, r, map[core.Topic]bool{core.TopicReady: false})
+			return err
+		},
+		pages: []string{"POST /account/mail shown=ready"}, chat: []string{"notify ready off"},
+	}, {
+		name: "Choose what to be told of by mail, with a token", trail: "mail.choose", about: true, changes: true,
+		arrange: func(w *world) { w.sql("delete from mail_preferences") }, api: []string{`PUT /mail {"wanted": {"ready": false}}`},
+	}, {
 		name: "Get a code for a chat", core: []string{"Service.MakeLinkCode"}, trail: "identity.code", about: true,
 		domain: func(ctx context.Context, w *world, r core.Request) error {
 			_, err := w.service.MakeLinkCode(ctx, r)
