@@ -108,10 +108,10 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		{Name: "stats", Summary: "Shows how a database was doing in the last day.", Params: []Param{database}, Example: "stats genomes"},
 		{Name: "report", Summary: "Counts what a database holds.", Params: []Param{database}, Example: "report genomes"},
 		{Name: "logs", Summary: "Shows the end of a database's log.", Params: []Param{database}, Example: "logs genomes"},
-		{Name: "restart", Summary: "Restarts a database; its data stays, its connections end.", Params: []Param{database}, Example: "restart genomes"},
+		{Name: "restart", Summary: "Restarts a database; its connections end.", Params: []Param{database}, Example: "restart genomes"},
 		{Name: "stop", Summary: "Stops a database; its data stays.", Params: []Param{database}, Example: "stop genomes"},
 		{Name: "start", Summary: "Starts a stopped database.", Params: []Param{database}, Example: "start genomes"},
-		{Name: "rotate", Summary: "Gives you a new password; the old one stops working at once.", Params: []Param{database, {
+		{Name: "rotate", Summary: "Gives you a new password; the old one ends at once.", Params: []Param{database, {
 			Name: "account", Kind: KindWord, Help: "A colleague's or a pipeline's account; default: the owner's.", Example: "nightly_import",
 		}, {
 			Name: "overlap", Kind: KindWord, Help: "How long a pipeline's old and new account both work, such as 24h or 7d.", Example: "24h",
@@ -137,7 +137,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 		}}, Example: "transfer genomes to grace"},
 		{Name: "backup", Summary: "Makes a backup of a database now.", Params: []Param{database}, Example: "backup genomes"},
 		{Name: "backups", Summary: "Shows the backups of a database.", Params: []Param{database}, Example: "backups genomes"},
-		{Name: "restore", Summary: "Makes a new database of a backup, or restores one in place.", Params: []Param{database, {
+		{Name: "restore", Summary: "Makes a database of a backup, or restores in place.", Params: []Param{database, {
 			Name: "from", Kind: KindWord, Default: "the newest good one", Help: "A backup's id, as backups shows it.", Example: "d0c1u2v3w4x5y6z7a8b9",
 		}, {
 			Name: "as", Kind: KindName, Default: "the name with -restored", Help: "The name of the new database.", Example: "genomes-may",
@@ -149,7 +149,7 @@ func NewGrammar(c engine.Catalogue) Grammar {
 			Name: "confirm", Kind: KindWord, Help: "The database's name once more, for in_place=yes.", Example: "genomes",
 		}}, Example: "restore genomes as=genomes-may"},
 		{Name: "undo", Summary: "Takes the last restore in place back, or the last undo.", Params: []Param{database}, Example: "undo genomes"},
-		{Name: "delete", Summary: "Asks for the deletion of a database; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
+		{Name: "delete", Summary: "Asks for a deletion; an administrator has to approve.", Params: []Param{database, reason(false)}, Example: `delete genomes "the paper is out"`},
 		{Name: "undelete", Summary: "Brings a database back from the trash.", Params: []Param{database}, Example: "undelete genomes"},
 		{Name: "approvals", Summary: "Shows what waits for a decision.", Example: "approvals"},
 		{Name: "approve", Summary: "Approves what somebody else asked for; for administrators.", Params: []Param{approval, reason(false)}, Example: "approve d0c1u2v3w4x5y6z7a8b9"},
