@@ -38,7 +38,7 @@ main() {
   start_directories
   export MYDB_TEST_DOCKER=1
   (($#)) || set -- ./...
-  go test -timeout 30m "$@"
+  go test -timeout 60m "$@"
 }
 
 clean_up() {
