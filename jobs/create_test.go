@@ -218,8 +218,9 @@ func (s *site) spreadPorts() {
 	}
 }
 
+// removeAll takes longer than a server has to end: the engine may have just begun with one whose port was taken before.
 func (s *site) removeAll() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 4*time.Minute)
 	defer cancel()
 	pool, err := pgxpool.New(ctx, s.url)
 	if err != nil {

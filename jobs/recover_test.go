@@ -239,7 +239,7 @@ func TestRecoverRefuses(t *testing.T) {
 	}
 	asked := o
 	asked.From = second
-	refused(asked, "cannot be opened")
+	refused(asked, "is not what was written: it was changed or cut off")
 	r, err := jobs.Recover(ctx, o)
 	if err != nil || r.BackupID != first || !strings.Contains(told(r), second) {
 		t.Errorf("with a spoilt backup: %+v, %v", r, err)
