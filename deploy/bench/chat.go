@@ -16,7 +16,7 @@ const (
 	decisions     = 20
 	decisionRead  = 1500 * time.Millisecond // until somebody has read what they are asked
 	decideTarget  = time.Second
-	drops         = 5
+	drops         = 2 // close together: Discord allows a thousand sessions a day, so each further pause is twice as long until a connection lasts
 	dropTarget    = 5 * time.Second
 	duplicated    = 0.2 // of all events
 	chatLimit     = 3 * time.Minute
