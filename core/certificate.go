@@ -44,35 +44,8 @@ func (c Renew) prepare(*Service, Actor) (decision, error) {
 }
 
 // NextServerSecrets gives the secrets that a server has after a renewal. fresh makes them of those it has, once.
-func (s *Service) NextServerSecrets(ctx context.Context, instanceID string, fresh func() (engine.Secrets, error)) (out engine.Secrets, err error) {
-	plain, err := s.readSecret(ctx, instanceID, secretServerNext)
-	if err != nil {
-		return out, err
-	}
-	if plain == nil {
-		made, err := fresh()
-		if err != nil {
-			return out, err
-		}
-		if plain, err = json.Marshal(made); err != nil {
-			return out, fmt.Errorf("encode the server's secrets: %w", err)
-		}
-		sealed, err := s.keys.Seal(plain)
-		if err != nil {
-			return out, err
-		}
-		if err := insertSecret(ctx, s.db, instanceID, secretServerNext, sealed); err != nil {
-			return out, err
-		}
-		// Another attempt may have been first: what is stored counts.
-		if plain, err = s.readSecret(ctx, instanceID, secretServerNext); err != nil {
-			return out, err
-		}
-	}
-	if err := json.Unmarshal(plain, &out); err != nil {
-		return out, fmt.Errorf("decode the server's secrets: %w", err)
-	}
-	return out, nil
+func (s *Service) NextServerSecrets(ctx context.Context, instanceID string, fresh func() (engine.Secrets, error)) (engine.Secrets, error) {
+	return s.serverSecrets(ctx, instanceID, secretServerNext, fresh)
 }
 
 // FinishRenew records the end of a renewal, inside the transaction that completes its job.

@@ -144,8 +144,12 @@ func (s *Service) Place(ctx context.Context, instanceID string, choose func([]Pl
 
 // ServerSecrets gives the secrets of an instance's own accounts and certificate, which fresh makes on the first call.
 func (s *Service) ServerSecrets(ctx context.Context, instanceID string, fresh func() (engine.Secrets, error)) (engine.Secrets, error) {
-	var out engine.Secrets
-	plain, err := s.readSecret(ctx, instanceID, secretServer)
+	return s.serverSecrets(ctx, instanceID, secretServer, fresh)
+}
+
+// serverSecrets gives the secrets of a kind, and keeps what fresh makes when there are none.
+func (s *Service) serverSecrets(ctx context.Context, instanceID, kind string, fresh func() (engine.Secrets, error)) (out engine.Secrets, err error) {
+	plain, err := s.readSecret(ctx, instanceID, kind)
 	if err != nil {
 		return out, err
 	}
@@ -161,11 +165,11 @@ func (s *Service) ServerSecrets(ctx context.Context, instanceID string, fresh fu
 		if err != nil {
 			return out, err
 		}
-		if err := insertSecret(ctx, s.db, instanceID, secretServer, sealed); err != nil {
+		if err := insertSecret(ctx, s.db, instanceID, kind, sealed); err != nil {
 			return out, err
 		}
 		// Another attempt may have been first: what is stored counts.
-		if plain, err = s.readSecret(ctx, instanceID, secretServer); err != nil {
+		if plain, err = s.readSecret(ctx, instanceID, kind); err != nil {
 			return out, err
 		}
 	}
