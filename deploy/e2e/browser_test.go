@@ -1,27 +1,21 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"os/exec"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	cdplog "github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/mydb-project/mydb/portal/browsertest"
 )
 
 // TestBrowser creates a database as most scientists do: in a browser, where the page tells how far it is without being loaded again.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	tab := newTab(t)
+	tab := browsertest.New(t)
 	s.start()
-	tab.do(
+	tab.Do(
 		chromedp.Navigate(s.url()+"/"),
 		chromedp.SendKeys(chromedp.CSS("input[name=login]"), "scientist"),
 		chromedp.SendKeys(chromedp.CSS("input[name=password]"), password),
@@ -35,29 +29,26 @@ func TestBrowser(t *testing.T) {
 		chromedp.WaitVisible(chromedp.CSS("#live .steps")),
 		watchSteps,
 	)
-	loaded := tab.pages()
-	tab.do(chromedp.WaitVisible(chromedp.CSS("h1 .badge.ready")))
-	if now := tab.pages(); now != loaded {
+	loaded := tab.Pages()
+	tab.Do(chromedp.WaitVisible(chromedp.CSS("h1 .badge.ready")))
+	if now := tab.Pages(); now != loaded {
 		t.Errorf("%d pages were loaded while the database was made; want none", now-loaded)
 	}
-	tab.checkSteps()
+	checkSteps(t, tab)
 
-	tab.do(chromedp.Click(chromedp.CSS(".secret button")), chromedp.WaitVisible(chromedp.CSS("#password")))
-	if shown, stored := tab.text("#password"), s.password("genomes"); shown != stored || len(shown) < 12 {
+	tab.Press(".secret button")
+	if shown, stored := tab.Text("#password"), s.password("genomes"); shown != stored || len(shown) < 12 {
 		t.Error("the page shows another password than the API")
 	}
-	if got := tab.text("#snippet-psql"); got != "psql service=genomes" {
+	if got := tab.Text("#snippet-psql"); got != "psql service=genomes" {
 		t.Errorf("the snippet for psql is %q", got)
 	}
-	tab.do(
-		chromedp.WaitVisible(chromedp.CSS(`[data-copy="snippet-psql"]`)),
-		chromedp.Click(chromedp.CSS(`[data-copy="snippet-psql"]`)),
-	)
+	tab.Press(`[data-copy="snippet-psql"]`)
 	s.poll(startLimit, "the button says that it has copied", func() bool {
-		said := tab.text(`[data-copy="snippet-psql"]`)
+		said := tab.Text(`[data-copy="snippet-psql"]`)
 		return said == "Copied" || said == "Selected"
 	})
-	tab.do(chromedp.Navigate(s.url()+"/"), chromedp.WaitVisible(chromedp.CSS(".badge.ready")))
+	tab.Do(chromedp.Navigate(s.url()+"/"), chromedp.WaitVisible(chromedp.CSS(".badge.ready")))
 	s.stop()
 }
 
@@ -72,93 +63,6 @@ func (s *site) password(name string) string {
 	return c.Password
 }
 
-// tab is a browser's tab.
-type tab struct {
-	t   *testing.T
-	ctx context.Context //nolint:containedctx // the tab lives in it
-
-	mu         sync.Mutex
-	loaded     int // pages
-	complaints []string
-}
-
-// newTab starts a browser with nothing in it. What it complains about, such as a breach of the content security policy, fails the test.
-func newTab(t *testing.T) *tab {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(browserPath(t)), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(stop)
-	ctx, closeTab := chromedp.NewContext(ctx)
-	t.Cleanup(closeTab)
-	b := &tab{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, b.notice); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if len(b.complaints) > 0 {
-			t.Errorf("the browser complains:\n%s", strings.Join(b.complaints, "\n"))
-		}
-	})
-	return b
-}
-
-func browserPath(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("needs a browser: install the package chromium")
-	return ""
-}
-
-func (b *tab) notice(event any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch e := event.(type) {
-	case *page.EventDomContentEventFired:
-		b.loaded++
-	case *cdplog.EventEntryAdded:
-		b.complaints = append(b.complaints, e.Entry.Text)
-	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == "error" || e.Type == "warning" {
-			b.complaints = append(b.complaints, "a call of console."+string(e.Type))
-		}
-	}
-}
-
-func (b *tab) pages() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.loaded
-}
-
-func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *tab) text(selector string) string {
-	b.t.Helper()
-	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
-	if err != nil {
-		b.t.Fatalf("text of %s: %v", selector, err)
-	}
-	return strings.TrimSpace(text)
-}
-
 // watchSteps keeps every step that the page shows as under way.
 var watchSteps = chromedp.Evaluate[chromedp.Void](`
 	window.seen = {};
@@ -167,13 +71,10 @@ var watchSteps = chromedp.Evaluate[chromedp.Void](`
 	look();`)
 
 // checkSteps wants the page to have told of the step that takes long, while it lasted.
-func (b *tab) checkSteps() {
-	b.t.Helper()
-	seen, err := chromedp.Run(b.ctx, chromedp.Evaluate[map[string]bool]("window.seen"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
+func checkSteps(t *testing.T, tab *browsertest.Tab) {
+	t.Helper()
+	seen := browsertest.Value[map[string]bool](tab, "window.seen")
 	if !seen["wait until the server answers"] {
-		b.t.Errorf("the page told of the steps %v while they lasted; want the one that waits for the server among them", seen)
+		t.Errorf("the page told of the steps %v while they lasted; want the one that waits for the server among them", seen)
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/tidwall/gjson"
+
+	"github.com/mydb-project/mydb/portal/browsertest"
 )
 
 // chatPage is the address of the simulated chat's page, which the server tells when it has started.
@@ -23,12 +25,17 @@ func (s *site) chatPage() string {
 	return found[1]
 }
 
+// chatTab is a browser's tab with the page of the simulated chat.
+type chatTab struct {
+	*browsertest.Tab
+	site *site
+}
+
 // reads waits until a part of the page holds all texts.
-func (b *tab) reads(s *site, selector string, texts ...string) {
-	b.t.Helper()
-	var text string
-	s.poll(createLimit, "the page reads "+strings.Join(texts, ", "), func() bool {
-		text = b.text(selector)
+func (b chatTab) reads(selector string, texts ...string) {
+	b.site.t.Helper()
+	b.site.poll(createLimit, "the page reads "+strings.Join(texts, ", "), func() bool {
+		text := b.Text(selector)
 		for _, want := range texts {
 			if !strings.Contains(text, want) {
 				return false
@@ -39,19 +46,19 @@ func (b *tab) reads(s *site, selector string, texts ...string) {
 }
 
 // types writes a message or a command into the chat.
-func (b *tab) types(text string) {
-	b.t.Helper()
-	b.do(
+func (b chatTab) types(text string) {
+	b.site.t.Helper()
+	b.Do(
 		chromedp.WaitVisible(chromedp.CSS("#text")), chromedp.SendKeys(chromedp.CSS("#text"), text), chromedp.Click(chromedp.CSS(".say button.primary")),
 		chromedp.WaitVisible(chromedp.CSS(`#text[value=""]`)),
 	)
 }
 
 // follows clicks a link of the side, and waits for the page that it leads to.
-func (b *tab) follows(s *site, link, heading string) {
-	b.t.Helper()
-	b.do(chromedp.Click(chromedp.CSS(link)))
-	b.reads(s, "h1", heading)
+func (b chatTab) follows(link, heading string) {
+	b.site.t.Helper()
+	b.Press(link)
+	b.reads("h1", heading)
 }
 
 // TestChatInABrowser does what a newcomer does who has no Slack: on the page of the simulated one, they ask for a database, watch the message
@@ -59,41 +66,41 @@ func (b *tab) follows(s *site, link, heading string) {
 func TestChatInABrowser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	tab := newTab(t)
+	tab := chatTab{browsertest.New(t), s}
 	s.start("MYDB_CHAT_SIM=" + freeAddress(t))
-	tab.do(chromedp.Navigate(s.chatPage()))
+	tab.Do(chromedp.Navigate(s.chatPage()))
 
 	tab.types("/mydb create postgres demo")
-	tab.do(chromedp.WaitVisible(chromedp.CSS(".message.bot h3")))
-	loaded := tab.pages()
-	tab.reads(s, "#log", "demo is ready after", "Address")
-	if now := tab.pages(); now != loaded {
+	tab.Do(chromedp.WaitVisible(chromedp.CSS(".message.bot h3")))
+	loaded := tab.Pages()
+	tab.reads("#log", "demo is ready after", "Address")
+	if now := tab.Pages(); now != loaded {
 		t.Errorf("%d pages were loaded while the database was made; want none", now-loaded)
 	}
-	tab.follows(s, ".rooms a:last-of-type", "MyDB")
-	tab.do(
-		chromedp.WaitVisible(chromedp.CSS(`form:has(input[value=reveal]) button`)), chromedp.Click(chromedp.CSS(`form:has(input[value=reveal]) button`)),
-		chromedp.WaitVisible(chromedp.CSS("#window pre")),
-	)
-	tab.reads(s, "#window", "demo", s.password("demo"))
-	tab.do(chromedp.Click(chromedp.CSS("#window .close")), chromedp.WaitNotPresent(chromedp.CSS("#window .window")))
-	if strings.Contains(tab.text("main"), s.password("demo")) {
+	tab.follows(".rooms a:last-of-type", "MyDB")
+	tab.Press("form:has(input[value=reveal]) button")
+	tab.Do(chromedp.WaitVisible(chromedp.CSS("#window pre")))
+	tab.reads("#window", "demo", s.password("demo"))
+	tab.Press("#window .close")
+	tab.Do(chromedp.WaitNotPresent(chromedp.CSS("#window .window")))
+	if strings.Contains(tab.Text("main"), s.password("demo")) {
 		t.Error("the password stands in a message")
 	}
 
-	tab.follows(s, ".rooms a:first-of-type", "#general")
+	tab.follows(".rooms a:first-of-type", "#general")
 	tab.types("/mydb delete demo")
-	tab.reads(s, "#log", "waits for the approval of an administrator")
-	tab.follows(s, ".people a:nth-of-type(2)", "#general")
-	tab.follows(s, `.rooms a[href$="C0MYDBADMIN"]`, "#mydb-admins")
-	tab.reads(s, "#log", "delete demo", "Last verified backup")
-	tab.do(chromedp.Click(chromedp.CSS(`form:has(input[value=approve]) button`)), chromedp.WaitNotPresent(chromedp.CSS(`form:has(input[value=approve])`)))
-	tab.reads(s, "#log", "admin")
+	tab.reads("#log", "waits for the approval of an administrator")
+	tab.follows(".people a:nth-of-type(2)", "#general")
+	tab.follows(`.rooms a[href$="C0MYDBADMIN"]`, "#mydb-admins")
+	tab.reads("#log", "delete demo", "Last verified backup")
+	tab.Press("form:has(input[value=approve]) button")
+	tab.Do(chromedp.WaitNotPresent(chromedp.CSS(`form:has(input[value=approve])`)))
+	tab.reads("#log", "admin")
 	s.poll(createLimit, "demo is in the trash", func() bool {
 		status, body := s.scientist(http.MethodGet, "/databases/demo", "")
 		return status == http.StatusOK && gjson.Get(body, "state").String() == "trashed"
 	})
-	tab.do(chromedp.Navigate("about:blank")) // what follows the news would complain that there are none any more
+	tab.Do(chromedp.Navigate("about:blank")) // what follows the news would complain that there are none any more
 	s.stop()
 }
 
