@@ -14,6 +14,9 @@ const (
 	throughputGoal = 0.85
 	ancestorGoal   = 1.5
 	backupWait     = 20 * time.Minute
+	// backupEvery is how often a backup is asked for: about as often as a person's script does. A backup takes seconds and tells itself how
+	// long it took; asking as fast as possible would put hundreds of requests a second beside what is measured.
+	backupEvery = 500 * time.Millisecond
 )
 
 // measureBackups measures backups into a real S3 server on this machine: against the raw tool through the same socket, whose output is

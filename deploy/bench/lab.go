@@ -225,9 +225,13 @@ func allFree(first, last int) bool {
 
 // until asks every 25 ms, for as long as limit, until the answer is yes or an error.
 func until(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
+	return untilEvery(ctx, pollEvery, limit, done)
+}
+
+func untilEvery(ctx context.Context, every, limit time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if ok, err := done(); ok || err != nil {

@@ -60,7 +60,7 @@ func (l *lab) backUp(ctx context.Context, c *apiClient, instanceID string, state
 }
 
 func (c *apiClient) awaitBackup(ctx context.Context, instanceID, id string, state core.BackupState) (b core.Backup, err error) {
-	err = until(ctx, backupWait, func() (bool, error) {
+	err = untilEvery(ctx, backupEvery, backupWait, func() (bool, error) {
 		b = core.Backup{}
 		err := c.call(ctx, http.MethodGet, "/databases/"+instanceID+"/backups/"+id, "", nil, http.StatusOK, &b)
 		if err == nil && b.State == core.BackupFailed {
