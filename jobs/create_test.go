@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -138,9 +137,9 @@ type site struct {
 	nodes   []*swarm.Runtime // on each node
 	engines []string         // addresses of the nodes' engines; the manager's is first
 	actor   core.Actor
-	store   string    // where backups are, as MYDB_STORE_URL
-	logs    []*output // of workers
-	env     []string  // of workers, beside what all have
+	store   string             // where backups are, as MYDB_STORE_URL
+	logs    []*coretest.Output // of workers
+	env     []string           // of workers, beside what all have
 }
 
 // newSite makes a site on the machine's own engine.
@@ -278,7 +277,7 @@ func (s *site) startWorker(cmd *exec.Cmd, url, host, crash string) *exec.Cmd {
 	s.t.Helper()
 	cmd.Env = append(os.Environ(), workerEnv+"="+url, keyEnv+"="+s.key, crashEnv+"="+crash, engineEnv+"="+host, storeEnv+"="+s.store)
 	cmd.Env = append(cmd.Env, s.env...)
-	out := &output{}
+	out := &coretest.Output{}
 	s.logs = append(s.logs, out)
 	cmd.Stderr = out
 	if err := cmd.Start(); err != nil {
@@ -292,25 +291,6 @@ func (s *site) startWorker(cmd *exec.Cmd, url, host, crash string) *exec.Cmd {
 		}
 	})
 	return cmd
-}
-
-// output is what a process writes, also while it does.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // await waits for the end of an operation.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"github.com/mydb-project/mydb/core"
 )
 
@@ -324,13 +326,13 @@ func TestEveryPageIsInOrder(t *testing.T) {
 		if n := p.Find("h1").Length(); n != 1 {
 			t.Errorf("%s: %d headings", path, n)
 		}
-		p.Find("input:not([type=hidden]), select, textarea").Each(func(_ int, field *goquerySelection) {
+		p.Find("input:not([type=hidden]), select, textarea").Each(func(_ int, field *goquery.Selection) {
 			id := field.AttrOr("id", "none")
 			if field.Closest("label").Length() == 0 && p.Find("label[for="+id+"]").Length() == 0 {
 				t.Errorf("%s: the field %s has no label", path, field.AttrOr("name", "?"))
 			}
 		})
-		p.Find("[id]").Each(func(_ int, e *goquerySelection) {
+		p.Find("[id]").Each(func(_ int, e *goquery.Selection) {
 			if id := e.AttrOr("id", ""); p.Find("[id='"+id+"']").Length() != 1 {
 				t.Errorf("%s: the id %s is there twice", path, id)
 			}
@@ -343,7 +345,7 @@ func TestEveryPageIsInOrder(t *testing.T) {
 		if csp := p.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: the policy is %q", path, csp)
 		}
-		p.Find("link[href^='/static/'], script[src], img[src]").Each(func(_ int, e *goquerySelection) {
+		p.Find("link[href^='/static/'], script[src], img[src]").Each(func(_ int, e *goquery.Selection) {
 			address := e.AttrOr("href", e.AttrOr("src", ""))
 			if file := b.get(t, address); file.status != http.StatusOK || !strings.Contains(file.header.Get("Cache-Control"), "immutable") {
 				t.Errorf("%s: %s: %d %s", path, address, file.status, file.header.Get("Cache-Control"))

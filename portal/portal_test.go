@@ -30,7 +30,7 @@ type site struct {
 	pool    *pgxpool.Pool
 	people  map[string]core.Actor
 	console *echo
-	log     *syncBuffer
+	log     *coretest.Output
 	folder  string // of the store of backups
 }
 
@@ -67,7 +67,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	t.Helper()
 	folder := t.TempDir()
 	service, pool := coretest.NewWith(t, core.Options{Backups: core.Backups{On: true}, Objects: coretest.Folder(t, folder)})
-	st := &site{service: service, pool: pool, people: passwords{}, console: &echo{}, log: &syncBuffer{}, folder: folder}
+	st := &site{service: service, pool: pool, people: passwords{}, console: &echo{}, log: &coretest.Output{}, folder: folder}
 	for _, login := range []string{"sam", "eve", "ada"} {
 		st.people[login] = coretest.Actor(t, service, login, login == "ada")
 	}

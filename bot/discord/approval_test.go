@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -48,16 +49,16 @@ func TestApprove(t *testing.T) {
 	r.answer(r.press(r.linked("bob", false), m, "Approve"), "There is no approval")
 	r.answer(r.press(r.fake.AddUser("eve"), m, "Approve"), "does not know who you are")
 	i := r.press(cleo, m, "Approve")
-	if kind, err := i.WaitAck(r.patient()); err != nil || kind != 6 {
+	if kind, err := i.WaitAck(r.Patient()); err != nil || kind != 6 {
 		t.Errorf("acknowledged with %d, %v", kind, err)
 	}
 	r.settled(cleo, m, "Approved by cleo")
 	// A click that was on its way when the buttons went.
 	r.answer(r.press(cleo, m, "Approve"), "approved already, by cleo")
-	if n := one[int](r, "select count(*) from operations where kind = 'delete'"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations where kind = 'delete'"); n != 1 {
 		t.Errorf("%d deletions", n)
 	}
-	if door := one[string](r, "select door from audit where action = 'approve' and actor = 'cleo' and outcome <> 'denied' order by id limit 1"); door != "discord" {
+	if door := chattest.One[string](r.MyDB, "select door from audit where action = 'approve' and actor = 'cleo' and outcome <> 'denied' order by id limit 1"); door != "discord" {
 		t.Errorf("the audit trail says %q", door)
 	}
 }
@@ -74,11 +75,11 @@ func TestDenyNeedsAReason(t *testing.T) {
 	if err := cleo.Submit(form, nil).Err(); err == nil {
 		t.Error("a denial without a reason was sent")
 	}
-	if ack, err := cleo.Submit(form, map[string]string{"reason": "_still_ used by the course"}).WaitAck(r.patient()); err != nil || ack != 6 {
+	if ack, err := cleo.Submit(form, map[string]string{"reason": "_still_ used by the course"}).WaitAck(r.Patient()); err != nil || ack != 6 {
 		t.Errorf("acknowledged with %d, %v", ack, err)
 	}
 	r.settled(cleo, m, "Denied by cleo", `\_still\_ used by the course`)
-	if state := one[string](r, "select state from instances"); state != "ready" {
+	if state := chattest.One[string](r.MyDB, "select state from instances"); state != "ready" {
 		t.Errorf("the database is %s", state)
 	}
 }
@@ -104,7 +105,7 @@ func TestTwoApproversAtOnce(t *testing.T) {
 		}
 		return false
 	})
-	if n := one[int](r, "select count(*) from operations where kind = 'delete'"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations where kind = 'delete'"); n != 1 {
 		t.Errorf("%d deletions", n)
 	}
 }
@@ -114,14 +115,14 @@ func TestDecidedElsewhere(t *testing.T) {
 	ada, cleo := r.linked("ada", false), r.linked("cleo", true)
 	r.ready(ada, "genomes")
 	m := r.asks(ada, cleo, "genomes")
-	dora := coretest.Actor(t, r.service, "dora", true)
-	id := one[string](r, "select id from approvals")
+	dora := coretest.Actor(t, r.Service, "dora", true)
+	id := chattest.One[string](r.MyDB, "select id from approvals")
 	// ada is on Slack, too; four eyes are those of two people, not of two accounts.
-	asker := core.Actor{Person: coretest.Actor(t, r.service, "ada", false).Person, Scope: core.ScopeAdmin}
-	if _, err := r.service.Do(t.Context(), core.Request{Actor: asker, Door: core.DoorSlack, Command: core.Decide{ID: id, Approve: true}}); core.CodeOf(err) != core.CodeForbidden {
+	asker := core.Actor{Person: coretest.Actor(t, r.Service, "ada", false).Person, Scope: core.ScopeAdmin}
+	if _, err := r.Service.Do(t.Context(), core.Request{Actor: asker, Door: core.DoorSlack, Command: core.Decide{ID: id, Approve: true}}); core.CodeOf(err) != core.CodeForbidden {
 		t.Errorf("ada approved it from Slack: %v", err)
 	}
-	if _, err := r.service.Do(t.Context(), core.Request{Actor: dora, Door: core.DoorPortal, Command: core.Decide{ID: id, Reason: "no"}}); err != nil {
+	if _, err := r.Service.Do(t.Context(), core.Request{Actor: dora, Door: core.DoorPortal, Command: core.Decide{ID: id, Reason: "no"}}); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(cleo, m, "Denied by dora")
@@ -133,8 +134,8 @@ func TestApprovalExpires(t *testing.T) {
 	ada, cleo := r.linked("ada", false), r.linked("cleo", true)
 	r.ready(ada, "genomes")
 	m := r.asks(ada, cleo, "genomes")
-	r.exec("update approvals set expires_at = now() - interval '1 minute'")
-	if n, err := r.service.ExpireApprovals(t.Context()); err != nil || n != 1 {
+	r.Exec("update approvals set expires_at = now() - interval '1 minute'")
+	if n, err := r.Service.ExpireApprovals(t.Context()); err != nil || n != 1 {
 		t.Fatalf("%d expired, %v", n, err)
 	}
 	r.settled(cleo, m, "Nobody decided")
@@ -146,7 +147,7 @@ func TestApprovalByCommand(t *testing.T) {
 	ada, cleo := r.linked("ada", false), r.linked("cleo", true)
 	r.ready(ada, "genomes")
 	m := r.asks(ada, cleo, "genomes")
-	id := one[string](r, "select id from approvals")
+	id := chattest.One[string](r.MyDB, "select id from approvals")
 	r.answer(cleo.Slash(r.office, "mydb-admin", "approvals", nil), id)
 	r.answer(cleo.Slash(r.office, "mydb-admin", "deny", map[string]any{"id": id, "reason": "not yet"}), "Denied")
 	r.settled(cleo, m, "Denied by cleo")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 	"github.com/mydb-project/mydb/core"
 )
@@ -16,10 +17,10 @@ func TestClosedDirectMessagesAreToldByMail(t *testing.T) {
 	ada := r.linked("ada", false)
 	ada.CloseDMs(true)
 	r.ready(ada, "genomes")
-	r.eventually("a mail instead", func() bool {
-		return one[int](r, "select count(*) from notifications where kind = 'undelivered' and address = 'ada@example.com'") == 1
+	r.Eventually("a mail instead", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from notifications where kind = 'undelivered' and address = 'ada@example.com'") == 1
 	})
-	if state := one[string](r, "select state || ' ' || last_error from chat_messages where state = 'failed'"); !strings.Contains(state, "Cannot send messages to this user") {
+	if state := chattest.One[string](r.MyDB, "select state || ' ' || last_error from chat_messages where state = 'failed'"); !strings.Contains(state, "Cannot send messages to this user") {
 		t.Errorf("administrators read %q", state)
 	}
 }
@@ -171,7 +172,7 @@ func TestNothingIsSaidTwice(t *testing.T) {
 func TestSlowCatalogueAcceptsNothing(t *testing.T) {
 	r := everything(t)
 	ada := r.linked("ada", false)
-	tx, err := r.db.Begin(t.Context())
+	tx, err := r.DB.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestSlowCatalogueAcceptsNothing(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 0 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 0 {
 		t.Errorf("%d events were kept", n)
 	}
 }

@@ -4,15 +4,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 )
 
 // opens waits for the form that an interaction opens.
 func (r *rig) opens(i *discordfake.Interaction) *discordfake.Modal {
 	r.Helper()
-	m, err := i.WaitModal(r.patient())
+	m, err := i.WaitModal(r.Patient())
 	if err != nil {
-		r.Fatalf("%v\n%s", err, r.log.String())
+		r.Fatalf("%v\n%s", err, r.Log.String())
 	}
 	return m
 }
@@ -42,14 +43,14 @@ func TestCreateByForm(t *testing.T) {
 	}
 	i := ada.Submit(m, map[string]string{"engine": "pg", "name": "genomes", "phi": "no"})
 	r.sees(ada, r.lab, "Creating genomes is about to begin")
-	if _, err := i.WaitAck(r.patient()); err != nil {
+	if _, err := i.WaitAck(r.Patient()); err != nil {
 		t.Fatal(err)
 	}
 	r.until("the mistakes are gone", func() bool {
 		seen := ada.Sees(r.lab)
 		return strings.Contains(seen[0].Text(), "Accepted")
 	})
-	if about := one[string](r, "select description from instances"); about != "variants" {
+	if about := chattest.One[string](r.MyDB, "select description from instances"); about != "variants" {
 		t.Errorf("description %q", about)
 	}
 }
@@ -84,7 +85,7 @@ func TestMistakesInForms(t *testing.T) {
 	again := r.answer(ada.Submit(form(), with("name", "x")), "Name: ")
 	r.fake.Tamper(func(i map[string]any) { i["data"].(map[string]any)["custom_id"] = "again:FORGOTTEN" })
 	r.answer(r.press(ada, again, "Fill it in again"), "has forgotten what was filled in")
-	if n := one[int](r, "select count(*) from instances"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from instances"); n != 1 {
 		t.Errorf("%d databases", n)
 	}
 }
@@ -98,7 +99,7 @@ func TestLongAndOddWords(t *testing.T) {
 		"engine": "postgres", "name": "cohort", "description": "“quoted” \\ and — 'odd' \"words\" key=value **b** @here ```x``` ||s||",
 	})
 	r.answer(i, "Accepted")
-	if about := one[string](r, "select description from instances"); about != "“quoted” \\ and — 'odd' \"words\" key=value **b** @here ```x``` ||s||" {
+	if about := chattest.One[string](r.MyDB, "select description from instances"); about != "“quoted” \\ and — 'odd' \"words\" key=value **b** @here ```x``` ||s||" {
 		t.Errorf("the description is %q", about)
 	}
 	m := r.answer(r.slash(ada, r.lab, "status", map[string]any{"name": "cohort"}), `\*\*b\*\*`, `\|\|s\|\|`)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 )
 
@@ -28,7 +29,7 @@ func TestEventsThatComeTwiceAndInDisorder(t *testing.T) {
 		r.answer(i, "Accepted")
 	}
 	r.sees(ada, r.lab, "Creating three-db")
-	if n := one[int](r, "select count(*) from instances"); n != 3 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from instances"); n != 3 {
 		t.Errorf("%d databases", n)
 	}
 	if late := r.fake.Report().Unanswered; len(late) != 0 {
@@ -42,10 +43,10 @@ func TestRepeatedEventGetsTheFirstAnswer(t *testing.T) {
 	ada := r.linked("ada", false)
 	first := r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
 	r.fake.Tamper(func(i map[string]any) {
-		r.exec("insert into inbox (key, platform, team, user_id, kind, answered_at, answer) select 'discord/' || $1, platform, team, user_id, kind, answered_at, answer from inbox limit 1", i["id"])
+		r.Exec("insert into inbox (key, platform, team, user_id, kind, answered_at, answer) select 'discord/' || $1, platform, team, user_id, kind, answered_at, answer from inbox limit 1", i["id"])
 	})
 	again := r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
-	if again.Content != first.Content || !again.Ephemeral() || one[int](r, "select count(*) from chat_messages") != 1 {
+	if again.Content != first.Content || !again.Ephemeral() || chattest.One[int](r.MyDB, "select count(*) from chat_messages") != 1 {
 		t.Error("it was answered anew")
 	}
 }
@@ -88,14 +89,14 @@ func TestConnectionIsReplaced(t *testing.T) {
 func TestGatewayThatIsDown(t *testing.T) {
 	r := newRig(t, quick).open().work()
 	r.fake.RefuseGateway(true)
-	r.run(r.adapter)
+	r.Serve(r.adapter)
 	r.until("it was tried twice", func() bool { return len(r.fake.Calls("GET /gateway")) > 1 })
 	if r.adapter.Connected() {
 		t.Error("it says that it is connected")
 	}
 	r.fake.RefuseGateway(false)
 	r.until("a connection", func() bool { return r.fake.Gateway().Live == 1 })
-	r.eventually("it says so", r.adapter.Connected)
+	r.Eventually("it says so", r.adapter.Connected)
 }
 
 func TestInvalidTokenEndsIt(t *testing.T) {
@@ -103,8 +104,8 @@ func TestInvalidTokenEndsIt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- r.adapter.Run(ctx, r.desk) }()
-	if err := r.fake.WaitConnected(r.patient()); err != nil {
+	go func() { ended <- r.adapter.Run(ctx, r.Desk) }()
+	if err := r.fake.WaitConnected(r.Patient()); err != nil {
 		t.Fatal(err)
 	}
 	r.fake.SetToken("another")
@@ -122,7 +123,7 @@ func TestInvalidTokenEndsIt(t *testing.T) {
 
 // locked is how processes agree on who has the gateway, as the program does it.
 func (r *rig) locked(ctx context.Context) (context.Context, func(), error) {
-	conn, err := pgx.ConnectConfig(ctx, r.db.Config().ConnConfig.Copy())
+	conn, err := pgx.ConnectConfig(ctx, r.DB.Config().ConnConfig.Copy())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,11 +146,11 @@ func TestOneProcessHasTheGateway(t *testing.T) {
 	r.options.Hold = r.locked
 	ada := r.linked("ada", false)
 	first, second := r.another(r.options), r.another(r.options)
-	endFirst := r.run(first)
-	if err := r.fake.WaitConnected(r.patient()); err != nil {
+	endFirst := r.Serve(first)
+	if err := r.fake.WaitConnected(r.Patient()); err != nil {
 		t.Fatal(err)
 	}
-	r.run(second)
+	r.Serve(second)
 	r.until("the commands are registered", func() bool { return r.fake.Registrations() > 0 })
 	r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
 	if g := r.fake.Gateway(); g.Connections != 1 || second.Connected() {
@@ -162,7 +163,7 @@ func TestOneProcessHasTheGateway(t *testing.T) {
 	r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
 
 	// The lock is lost, as when the connection to the database breaks: the session ends at once, and somebody takes it again.
-	r.exec("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 4711 and granted and database = (select oid from pg_database where datname = current_database())")
+	r.Exec("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 4711 and granted and database = (select oid from pg_database where datname = current_database())")
 	r.until("it is taken again", func() bool { return len(r.fake.Gateway().Identifies) == 3 && r.fake.Gateway().Live == 1 })
 	r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
 	for _, i := range r.fake.Gateway().Identifies {
@@ -178,7 +179,7 @@ func TestOneProcessHasTheGateway(t *testing.T) {
 func TestStopping(t *testing.T) {
 	r := newRig(t).open()
 	r.fake.RefuseGateway(true)
-	end := r.run(r.adapter)
+	end := r.Serve(r.adapter)
 	r.until("it tries", func() bool { return len(r.fake.Calls("GET /gateway")) > 0 })
 	if err := end(); err != nil {
 		t.Errorf("without a gateway: %v", err)
@@ -189,7 +190,7 @@ func TestStopping(t *testing.T) {
 	waiting := r.another(r.options)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := waiting.Run(ctx, r.desk); err != nil {
+	if err := waiting.Run(ctx, r.Desk); err != nil {
 		t.Errorf("while it waits: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 )
@@ -19,31 +20,31 @@ func overHTTP(t *testing.T) *rig {
 	r.options.PublicKey = r.fake.PublicKey()
 	r.open().work()
 	mux := http.NewServeMux()
-	for path, h := range r.adapter.Routes(r.desk) {
+	for path, h := range r.adapter.Routes(r.Desk) {
 		mux.Handle("POST "+path, h)
 	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	r.fake.PostTo(server.URL + discord.Path)
-	r.run(r.adapter)
+	r.Serve(r.adapter)
 	r.until("the commands are registered", func() bool { return r.fake.Registrations() > 0 })
 	return r
 }
 
 func TestInteractionsOverHTTP(t *testing.T) {
 	r := overHTTP(t)
-	if err := r.fake.ValidateEndpoint(r.patient()); err != nil {
+	if err := r.fake.ValidateEndpoint(r.Patient()); err != nil {
 		t.Fatal(err)
 	}
 	ada, cleo := r.linked("ada", false), r.linked("cleo", true)
 	r.answer(r.slash(ada, r.lab, "whoami", nil), "You are ada")
 	form := r.opens(r.slash(ada, r.lab, "create", nil))
 	r.answer(ada.Submit(form, map[string]string{"engine": "postgres", "name": "genomes"}), "Accepted")
-	choices, err := ada.Autocomplete(r.lab, "mydb", "status", "name", map[string]any{"name": "gen"}).Choices(r.patient())
+	choices, err := ada.Autocomplete(r.lab, "mydb", "status", "name", map[string]any{"name": "gen"}).Choices(r.Patient())
 	if err != nil || len(choices) != 1 || choices[0].Value != "genomes" {
 		t.Errorf("choices %v, %v", choices, err)
 	}
-	r.finish(one[string](r, "select id from operations"))
+	r.Finish(chattest.One[string](r.MyDB, "select id from operations"))
 	shown := r.answer(r.press(ada, r.sees(ada, ada.DM(), "has a password for you"), "Show it once"), "password  ")
 	m := r.asks(ada, cleo, "genomes")
 	r.press(cleo, m, "Approve")
@@ -94,17 +95,17 @@ func TestAttacksOverHTTP(t *testing.T) {
 	if status, body, err := r.fake.Replay(t.Context(), i); err != nil || status != http.StatusUnauthorized {
 		t.Errorf("a replay: %d %s, %v", status, body, err)
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 1 {
 		t.Errorf("%d events were taken", n)
 	}
 	// Another process knows nothing of the replay, but the inbox does, and only Discord hears the answer.
-	other := httptest.NewServer(r.another(r.options).Routes(r.desk)[discord.Path])
+	other := httptest.NewServer(r.another(r.options).Routes(r.Desk)[discord.Path])
 	defer other.Close()
 	r.fake.PostTo(other.URL + discord.Path)
 	if status, body, err := r.fake.Replay(t.Context(), i); err != nil || status != http.StatusAccepted || len(body) != 0 {
 		t.Errorf("a replay elsewhere: %d %s, %v", status, body, err)
 	}
-	if n := one[int](r, "select count(*) from chat_messages"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from chat_messages"); n != 1 {
 		t.Errorf("it was answered %d times", n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -13,9 +14,9 @@ func TestLinkByCode(t *testing.T) {
 	r := everything(t)
 	eve := r.fake.AddUser("eve")
 	r.answer(r.slash(eve, r.lab, "list", nil), "write: link \\<code\\>")
-	ada := coretest.Actor(t, r.service, "ada", false)
+	ada := coretest.Actor(t, r.Service, "ada", false)
 	ada.Scope = core.ScopeAdmin // logged in to the portal
-	code, err := r.service.MakeLinkCode(t.Context(), core.Request{Actor: ada, Door: core.DoorPortal})
+	code, err := r.Service.MakeLinkCode(t.Context(), core.Request{Actor: ada, Door: core.DoorPortal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +52,14 @@ func TestWhomMyDBDoesNotWorkFor(t *testing.T) {
 	}
 	// Who has left the server can still write to the bot, but it works for members only, from a quarter of an hour later at most.
 	ada.Leave()
-	r.exec("update chat_identities set checked_at = now() - interval '16 minutes'")
+	r.Exec("update chat_identities set checked_at = now() - interval '16 minutes'")
 	if _, err := ada.Says(ada.DM(), "whoami"); err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("ada is refused", func() bool {
-		return one[int](r, "select count(*) from inbox where answer->>'text' like '%of its own organisation only%'") == 1
+	r.Eventually("ada is refused", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from inbox where answer->>'text' like '%of its own organisation only%'") == 1
 	})
-	if n := one[int](r, "select count(*) from inbox"); n != 2 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 2 {
 		t.Errorf("%d events were taken", n)
 	}
 }
@@ -70,10 +71,10 @@ func TestOldInteractionIsLeftAlone(t *testing.T) {
 	r.fake.Tamper(func(i map[string]any) { r.age(i) })
 	late := r.slash(ada, r.lab, "create", map[string]any{"engine": "postgres", "name": "late"})
 	r.answer(r.slash(ada, r.lab, "create", map[string]any{"engine": "postgres", "name": "genomes"}), "Accepted")
-	if late.Acked() != 0 || one[int](r, "select count(*) from instances") != 1 {
+	if late.Acked() != 0 || chattest.One[int](r.MyDB, "select count(*) from instances") != 1 {
 		t.Error("an interaction that Discord has given up was carried out")
 	}
-	if !strings.Contains(r.log.String(), "came too late") {
+	if !strings.Contains(r.Log.String(), "came too late") {
 		t.Error("nobody was told")
 	}
 }

@@ -29,7 +29,7 @@ func TestCommandsComeFromTheGrammar(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range r.desk.Grammar().Commands {
+	for _, c := range r.Desk.Grammar().Commands {
 		sub, there := offered[c.Name]
 		if there == (c.Hidden || c.Later) {
 			t.Errorf("%s is offered: %v", c.Name, there)
@@ -60,8 +60,8 @@ func TestCommandsComeFromTheGrammar(t *testing.T) {
 func TestCommandsAreRegisteredOnChangeOnly(t *testing.T) {
 	r := newRig(t).open()
 	for range 2 {
-		end := r.run(r.adapter)
-		if err := r.fake.WaitConnected(r.patient()); err != nil {
+		end := r.Serve(r.adapter)
+		if err := r.fake.WaitConnected(r.Patient()); err != nil {
 			t.Fatal(err)
 		}
 		r.until("the commands were looked at", func() bool { return len(r.fake.Calls("GET", "/commands")) > 0 && r.fake.Registrations() > 0 })
@@ -74,18 +74,18 @@ func TestCommandsAreRegisteredOnChangeOnly(t *testing.T) {
 		t.Errorf("they were registered %d times", n)
 	}
 	// The grammar of a site that has other engines.
-	catalogue := r.service.Catalogue()
+	catalogue := r.Service.Catalogue()
 	catalogue.Sizes = slices.Clone(catalogue.Sizes)
 	catalogue.Sizes[0].Name = "tiny"
-	r.desk = bot.NewDesk(bot.New(bot.Options{Service: r.sized(catalogue), PublicURL: "https://mydb.example.org", Log: r.options.Log}), nil)
-	r.run(r.adapter)
+	r.Desk = bot.NewDesk(bot.New(bot.Options{Service: r.sized(catalogue), PublicURL: "https://mydb.example.org", Log: r.options.Log}), nil)
+	r.Serve(r.adapter)
 	r.until("they were registered again", func() bool { return r.fake.Registrations() == 2 })
 }
 
 func TestRegistrationIsTriedAgain(t *testing.T) {
 	r := newRig(t).open()
 	r.fake.Spoil(discordfake.Fault{Method: "PUT", Path: "/commands", Status: 429})
-	r.run(r.adapter)
+	r.Serve(r.adapter)
 	r.until("they were registered", func() bool { return r.fake.Registrations() == 1 })
 }
 
@@ -107,7 +107,7 @@ func TestAutocompletion(t *testing.T) {
 		"what is known":  {ada, "create", "version", "17", "17"},
 		"a long beginng": {ada, "status", "name", strings.Repeat("g", 3000), ""},
 	} {
-		choices, err := c.who.Autocomplete(r.lab, "mydb", c.sub, c.option, map[string]any{c.option: c.typed}).Choices(r.patient())
+		choices, err := c.who.Autocomplete(r.lab, "mydb", c.sub, c.option, map[string]any{c.option: c.typed}).Choices(r.Patient())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -3,6 +3,8 @@ package discord_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/mydb-project/mydb/bot/chattest"
 )
 
 // TestRevealOnce looks for the password wherever it could have been left.
@@ -36,21 +38,21 @@ func TestRevealOnce(t *testing.T) {
 	r.fake.Tamper(func(i map[string]any) { i["user"] = map[string]any{"id": bob.ID, "username": "bob"} })
 	r.answer(r.press(ada, offer, "Show it once"), "Only ada, who owns genomes")
 	// After its time, it is gone.
-	r.exec("update secrets set collected_at = now() - interval '1 hour' where kind = 'owner'")
+	r.Exec("update secrets set collected_at = now() - interval '1 hour' where kind = 'owner'")
 	r.answer(r.press(ada, offer, "Show it once"), "MyDB keeps none")
 	if saw := r.fake.Saw(password); len(saw) != 2 {
 		t.Errorf("it was sent in %v", saw)
 	}
 
-	if strings.Contains(r.log.String(), password) {
+	if strings.Contains(r.Log.String(), password) {
 		t.Error("the password is in the log")
 	}
 	for _, table := range []string{"river_job", "audit", "chat_messages", "inbox", "notifications", "operations", "operation_steps", "instances"} {
-		if n := one[int](r, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'", password); n != 0 {
+		if n := chattest.One[int](r.MyDB, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'", password); n != 0 {
 			t.Errorf("the password is in %s", table)
 		}
 	}
-	if n := one[int](r, "select count(*) from audit where instance_id = $1 and door = 'discord' and action like 'credentials%'", i.ID); n == 0 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from audit where instance_id = $1 and door = 'discord' and action like 'credentials%'", i.ID); n == 0 {
 		t.Error("nobody will know that it was shown")
 	}
 }

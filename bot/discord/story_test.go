@@ -3,6 +3,7 @@ package discord_test
 import (
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/discord/discordfake"
 )
 
@@ -16,21 +17,21 @@ func TestCreateBySlash(t *testing.T) {
 	if !m.Ephemeral() || i.Acked() != 5 {
 		t.Errorf("the receipt is for all, or was acknowledged with %d", i.Acked())
 	}
-	operation := one[string](r, "select id from operations")
-	if _, _, err := r.service.Begin(t.Context(), operation); err != nil {
+	operation := chattest.One[string](r.MyDB, "select id from operations")
+	if _, _, err := r.Service.Begin(t.Context(), operation); err != nil {
 		t.Fatal(err)
 	}
 	for n, step := range []string{"find a place", "start the server"} {
-		if err := r.service.StartStep(t.Context(), operation, n, step); err != nil {
+		if err := r.Service.StartStep(t.Context(), operation, n, step); err != nil {
 			t.Fatal(err)
 		}
 		r.sees(ada, r.lab, step)
-		if err := r.service.EndStep(t.Context(), operation, n, true, ""); err != nil {
+		if err := r.Service.EndStep(t.Context(), operation, n, true, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.sees(ada, r.lab, "2 steps done")
-	r.finish(operation)
+	r.Finish(operation)
 	r.sees(ada, r.lab, "genomes is ready")
 	r.wants(r.sees(ada, ada.DM(), "has a password for you"), "[Show it once]")
 	if n := len(ada.Sees(r.lab)); n != 2 { // the receipt, and one message that told all of it
@@ -85,7 +86,7 @@ func TestTypedCommands(t *testing.T) {
 	r.sees(ada, ada.DM(), "Creating cohort")
 	say(ada.DM(), "create")
 	r.sees(ada, ada.DM(), "create needs an engine and a name")
-	if n := one[int](r, "select count(*) from inbox"); n != 4 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 4 {
 		t.Errorf("%d messages were taken as commands", n)
 	}
 }

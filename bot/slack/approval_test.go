@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -50,7 +51,7 @@ func TestApprove(t *testing.T) {
 	// Somebody who is an administrator no more.
 	dora := r.person("dora", true)
 	r.press(dora, m, "deny")
-	r.exec("update people set admin = false where login = 'dora'")
+	r.Exec("update people set admin = false where login = 'dora'")
 	r.submits(dora, r.modal(dora, "Deny"), map[string]string{"reason": "mine"})
 	r.sees(dora, r.office, "There is no approval")
 
@@ -61,10 +62,10 @@ func TestApprove(t *testing.T) {
 	}
 	r.press(cleo, m, "approve") // a click that was on its way when the buttons went
 	r.sees(cleo, r.office, "approved already, by cleo")
-	if n := one[int](r, "select count(*) from operations where kind = 'delete'"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations where kind = 'delete'"); n != 1 {
 		t.Errorf("%d deletions", n)
 	}
-	if door := one[string](r, "select door from audit where action = 'approve' and actor = 'cleo' and outcome <> 'denied' order by id limit 1"); door != "slack" {
+	if door := chattest.One[string](r.MyDB, "select door from audit where action = 'approve' and actor = 'cleo' and outcome <> 'denied' order by id limit 1"); door != "slack" {
 		t.Errorf("the audit trail says %q", door)
 	}
 	r.sees(ada, ada.Direct(), "delete genomes", "Approved by cleo")
@@ -81,12 +82,12 @@ func TestDenyNeedsAReason(t *testing.T) {
 	if asked := inputs(form); asked != "reason" {
 		t.Fatalf("the form asks for %s", asked)
 	}
-	if _, err := cleo.Submit(form, nil).Wait(r.patient()); err == nil {
+	if _, err := cleo.Submit(form, nil).Wait(r.Patient()); err == nil {
 		t.Error("a denial without a reason was sent")
 	}
 	r.submits(cleo, form, map[string]string{"reason": "_still_ used by the course"})
 	r.settled(cleo, m, "Denied by cleo", "_still_ used by the course")
-	if state := one[string](r, "select state from instances"); state != "ready" {
+	if state := chattest.One[string](r.MyDB, "select state from instances"); state != "ready" {
 		t.Errorf("the database is %s", state)
 	}
 	r.sees(ada, ada.Direct(), "Denied by cleo", "_still_ used by the course")
@@ -115,7 +116,7 @@ func TestTwoApproversAtOnce(t *testing.T) {
 		}
 		return false
 	})
-	if n := one[int](r, "select count(*) from operations where kind = 'delete'"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations where kind = 'delete'"); n != 1 {
 		t.Errorf("%d deletions", n)
 	}
 }
@@ -125,16 +126,16 @@ func TestDecidedElsewhere(t *testing.T) {
 	ada, cleo := r.person("ada", true), r.person("cleo", true)
 	r.ready(ada, "genomes")
 	m := r.asks(ada, cleo, "genomes")
-	id := one[string](r, "select id from approvals")
+	id := chattest.One[string](r.MyDB, "select id from approvals")
 	// ada is on Discord, too; four eyes are those of two people, not of two accounts.
 	discord := core.ChatUser{Platform: core.Discord, Team: "4711", ID: "42", Name: "adah"}
-	r.exec(`insert into chat_identities (platform, team, user_id, person_id, name, how) select 'discord', '4711', '42', id, 'adah', 'code' from people where login = 'ada'`)
+	r.Exec(`insert into chat_identities (platform, team, user_id, person_id, name, how) select 'discord', '4711', '42', id, 'adah', 'code' from people where login = 'ada'`)
 	click := core.Inbound{Key: "discord/1", User: discord, Kind: core.InboundClick, Action: "approve", Value: id, At: r.fake.Clock().Now()}
-	if reply, _, err := r.desk.Answer(t.Context(), click); err != nil || !strings.Contains(reply.Card.Text, "asked for this yourself") {
+	if reply, _, err := r.Desk.Answer(t.Context(), click); err != nil || !strings.Contains(reply.Card.Text, "asked for this yourself") {
 		t.Errorf("ada's click on Discord is answered with %+v, %v", reply, err)
 	}
-	dora := coretest.Actor(t, r.service, "dora", true)
-	if _, err := r.service.Do(t.Context(), core.Request{Actor: dora, Door: core.DoorPortal, Command: core.Decide{ID: id, Reason: "no"}}); err != nil {
+	dora := coretest.Actor(t, r.Service, "dora", true)
+	if _, err := r.Service.Do(t.Context(), core.Request{Actor: dora, Door: core.DoorPortal, Command: core.Decide{ID: id, Reason: "no"}}); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(cleo, m, "Denied by dora")
@@ -147,8 +148,8 @@ func TestApprovalExpires(t *testing.T) {
 	ada, cleo := r.person("ada", false), r.person("cleo", true)
 	r.ready(ada, "genomes")
 	m := r.asks(ada, cleo, "genomes")
-	r.exec("update approvals set expires_at = now() - interval '1 minute'")
-	if n, err := r.service.ExpireApprovals(t.Context()); err != nil || n != 1 {
+	r.Exec("update approvals set expires_at = now() - interval '1 minute'")
+	if n, err := r.Service.ExpireApprovals(t.Context()); err != nil || n != 1 {
 		t.Fatalf("%d expired, %v", n, err)
 	}
 	r.settled(cleo, m, "Nobody decided")
@@ -163,14 +164,14 @@ func TestHealthDataIsDecidedInThePortal(t *testing.T) {
 	ada, cleo := r.person("ada", false), r.person("cleo", true)
 	r.types(ada, r.lab, "create postgres patients phi=yes")
 	r.sees(ada, ada.Direct(), "Creating patients")
-	r.finish(one[string](r, "select id from operations"))
+	r.Finish(chattest.One[string](r.MyDB, "select id from operations"))
 	r.types(ada, r.lab, "delete patients")
 	m := r.sees(cleo, r.office, "patients", "Health data")
 	if b := m.Buttons(); len(b) != 1 || !strings.HasPrefix(b[0].URL, "https://mydb.example.org/approvals") {
 		t.Errorf("the buttons are %+v", b)
 	}
 	r.press(cleo, m, m.Buttons()[0].ActionID) // Slack tells of such clicks, too
-	id := one[string](r, "select id from approvals")
+	id := chattest.One[string](r.MyDB, "select id from approvals")
 	r.answered(cleo, r.office, "approvals", id)
 	r.kept()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 	"github.com/mydb-project/mydb/core"
 )
@@ -16,11 +17,11 @@ func TestClosedAccountIsToldByMail(t *testing.T) {
 	ada := r.person("ada", false)
 	operation, _ := r.created(ada, "genomes")
 	r.fake.Next("conversations.open", slackfake.Fault{Error: "user_disabled"})
-	r.finish(operation)
-	r.eventually("a mail instead", func() bool {
-		return one[int](r, "select count(*) from notifications where kind = 'undelivered' and address = 'ada@example.com'") == 1
+	r.Finish(operation)
+	r.Eventually("a mail instead", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from notifications where kind = 'undelivered' and address = 'ada@example.com'") == 1
 	})
-	if last := one[string](r, "select last_error from chat_messages where state = 'failed'"); !strings.Contains(last, "user_disabled") {
+	if last := chattest.One[string](r.MyDB, "select last_error from chat_messages where state = 'failed'"); !strings.Contains(last, "user_disabled") {
 		t.Errorf("administrators read %q", last)
 	}
 }
@@ -44,7 +45,9 @@ func TestTooOftenWaits(t *testing.T) {
 	ada := r.person("ada", false)
 	r.fake.Next("chat.postMessage", slackfake.Fault{RateLimited: 2 * time.Second})
 	r.types(ada, r.lab, "create postgres genomes")
-	r.eventually("it was refused", func() bool { return one[int](r, "select count(*) from chat_messages where last_error <> ''") == 1 })
+	r.Eventually("it was refused", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from chat_messages where last_error <> ''") == 1
+	})
 	r.fake.Clock().Advance(2 * time.Second)
 	r.sees(ada, r.lab, "Creating genomes")
 	posts := r.fake.Calls("chat.postMessage")
@@ -119,7 +122,7 @@ func TestWhatSlackSays(t *testing.T) {
 	if !errors.As(err, &said) || said.Refused || said.After == 0 || strings.Contains(err.Error(), "xoxb-another") {
 		t.Errorf("a wrong token: %v", err)
 	}
-	if strings.Contains(r.log.String(), "xoxb-another") || !strings.Contains(r.log.String(), "make a new one on the app's pages") {
+	if strings.Contains(r.Log.String(), "xoxb-another") || !strings.Contains(r.Log.String(), "make a new one on the app's pages") {
 		t.Error("operators are not told, or are told the token")
 	}
 }
@@ -165,7 +168,9 @@ func TestCrashBetweenPostAndStore(t *testing.T) {
 	ada := r.person("ada", false)
 	r.fake.Next("chat.postMessage", slackfake.Fault{LoseAnswer: true})
 	r.types(ada, r.lab, "create postgres genomes")
-	r.eventually("the message is known", func() bool { return one[int](r, "select count(*) from chat_messages where posted <> ''") == 1 })
+	r.Eventually("the message is known", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from chat_messages where posted <> ''") == 1
+	})
 	if n := len(ada.Sees(r.lab)); n != 1 {
 		t.Errorf("%d messages", n)
 	}
@@ -194,7 +199,7 @@ func TestSlowCatalogueAcceptsNothing(t *testing.T) {
 	r.answered(ada, r.lab, "whoami", "You are ada")
 	r.types(ada, r.lab, "create")
 	form := r.modal(ada, "New database")
-	tx, err := r.db.Begin(t.Context())
+	tx, err := r.DB.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,11 +218,11 @@ func TestSlowCatalogueAcceptsNothing(t *testing.T) {
 		return false
 	})
 	said := ada.DM("whoami") // Slack brings it again
-	r.eventually("it was tried", func() bool { return strings.Contains(r.log.String(), "Slack brings it again") })
+	r.Eventually("it was tried", func() bool { return strings.Contains(r.Log.String(), "Slack brings it again") })
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 1 {
 		t.Errorf("%d events were kept", n)
 	}
 	r.acked(said)
@@ -251,9 +256,9 @@ func TestPicture(t *testing.T) {
 	r.sees(ada, r.lab, "Once more")
 	// A private answer holds no picture: it is told directly.
 	r.ready(ada, "genomes")
-	i := one[string](r, "select id from instances")
+	i := chattest.One[string](r.MyDB, "select id from instances")
 	for n := range 3 {
-		r.exec("insert into samples (instance_id, at, up, bytes, connections) values ($1, now() - $2::int * interval '1 hour', true, 1000000, 3)", i, n)
+		r.Exec("insert into samples (instance_id, at, up, bytes, connections) values ($1, now() - $2::int * interval '1 hour', true, 1000000, 3)", i, n)
 	}
 	r.types(ada, r.lab, "stats genomes")
 	r.until("ada has the chart", func() bool {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
 
@@ -31,7 +32,7 @@ func TestCreateByForm(t *testing.T) {
 	}
 	r.types(ada, r.lab, "create")
 	v := r.modal(ada, "New database")
-	if res, err := ada.Submit(v, map[string]string{"engine": "postgres"}).Wait(r.patient()); err == nil {
+	if res, err := ada.Submit(v, map[string]string{"engine": "postgres"}).Wait(r.Patient()); err == nil {
 		t.Errorf("a form without a name was sent: %+v", res)
 	}
 	r.submits(ada, v, map[string]string{"engine": "postgres", "name": "1genomes", "description": "password: hunter2"})
@@ -45,7 +46,7 @@ func TestCreateByForm(t *testing.T) {
 	if _, open := ada.Modal(); open {
 		t.Error("the form is still open")
 	}
-	if about := one[string](r, "select description from instances"); about != "variants of *all* <!here>" {
+	if about := chattest.One[string](r.MyDB, "select description from instances"); about != "variants of *all* <!here>" {
 		t.Errorf("the description is %q", about)
 	}
 	// What only the database knows is told a moment later, where the command was given.
@@ -84,7 +85,7 @@ func TestFormsThatDoNotOpen(t *testing.T) {
 	r.submits(ada, v, map[string]string{"engine": "postgres", "name": "genomes"})
 	r.sees(ada, r.lab, "Creating genomes")
 	r.answered(ada, r.lab, "whoami", "You are ada")
-	if n := one[int](r, "select count(*) from instances"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from instances"); n != 1 {
 		t.Errorf("%d databases", n)
 	}
 	// Another process gets the same command.
@@ -108,7 +109,7 @@ func TestLongAndOddWords(t *testing.T) {
 	r.types(ada, r.lab, "create")
 	r.submits(ada, r.modal(ada, "New database"), map[string]string{"engine": "postgres", "name": "cohort", "description": odd})
 	r.sees(ada, r.lab, "Creating cohort")
-	if about := one[string](r, "select description from instances"); about != odd {
+	if about := chattest.One[string](r.MyDB, "select description from instances"); about != odd {
 		t.Errorf("the description is %q", about)
 	}
 	m := r.answered(ada, r.lab, "status cohort", "<!channel>", "*b* _i_ ~s~ `x`")

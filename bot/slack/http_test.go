@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
@@ -16,7 +17,7 @@ import (
 // served gives the address at which an adapter takes requests.
 func (r *rig) served(a *slack.Adapter) string {
 	mux := http.NewServeMux()
-	for path, h := range a.Routes(r.desk) {
+	for path, h := range a.Routes(r.Desk) {
 		mux.Handle("POST "+path, h)
 	}
 	server := httptest.NewServer(mux)
@@ -31,11 +32,11 @@ func overHTTP(t *testing.T) (r *rig, base string) {
 	r.options.AppToken, r.options.SigningSecret = "", r.fake.SigningSecret()
 	r.open().work()
 	base = r.served(r.adapter)
-	if err := r.fake.UseHTTP(r.patient(), base); err != nil {
+	if err := r.fake.UseHTTP(r.Patient(), base); err != nil {
 		t.Fatal(err)
 	}
-	r.run(r.adapter)
-	r.eventually("it runs", r.adapter.Connected)
+	r.Serve(r.adapter)
+	r.Eventually("it runs", r.adapter.Connected)
 	return r, base
 }
 
@@ -50,7 +51,7 @@ func TestEventsOverHTTP(t *testing.T) {
 	form, _ = ada.Modal()
 	r.submits(ada, form, map[string]string{"name": "genomes"})
 	r.sees(ada, r.lab, "Creating genomes")
-	r.finish(one[string](r, "select id from operations"))
+	r.Finish(chattest.One[string](r.MyDB, "select id from operations"))
 	r.acked(ada.Mention(r.lab, "", "list"))
 	r.sees(ada, r.lab, "You have 1 database")
 	offer := r.sees(ada, ada.Direct(), "has a password for you")
@@ -119,7 +120,7 @@ func TestAttacksOverHTTP(t *testing.T) {
 	if status, body, err := r.fake.Replay(t.Context(), genuine); err != nil || status != http.StatusUnauthorized {
 		t.Errorf("a replay: %d %s, %v", status, body, err)
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 1 {
 		t.Errorf("%d events were taken", n)
 	}
 	// Another process knows nothing of the replay, but the inbox does, and who sent it learns nothing.
@@ -127,7 +128,7 @@ func TestAttacksOverHTTP(t *testing.T) {
 	if status, body, err := r.fake.Replay(t.Context(), genuine); err != nil || status != http.StatusOK || len(body) != 0 {
 		t.Errorf("a replay elsewhere: %d %s, %v", status, body, err)
 	}
-	if n := one[int](r, "select count(*) from chat_messages"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from chat_messages"); n != 1 {
 		t.Errorf("it was answered %d times", n)
 	}
 }
@@ -149,8 +150,8 @@ func TestOddInteractions(t *testing.T) {
 	for _, action := range []string{"explode", "create_all", strings.Repeat("x", 255), "later"} {
 		odd(action, "1", "")
 	}
-	r.eventually("all are refused", func() bool {
-		return one[int](r, "select count(*) from inbox where kind = 'click' and answer->>'text' like '%none of MyDB''s, or of another version%'") == 4
+	r.Eventually("all are refused", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from inbox where kind = 'click' and answer->>'text' like '%none of MyDB''s, or of another version%'") == 4
 	})
 	odd("undelete", "nothing", "")
 	odd("approve", "nothing", "")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 	"github.com/mydb-project/mydb/core"
 	"github.com/mydb-project/mydb/core/coretest"
@@ -11,7 +12,7 @@ import (
 
 func TestWhomMyDBDoesNotWorkFor(t *testing.T) {
 	r := everything(t)
-	coretest.Actor(t, r.service, "ada", false)
+	coretest.Actor(t, r.Service, "ada", false)
 	for name, c := range map[string]struct {
 		profile slackfake.Profile
 		says    string
@@ -52,7 +53,7 @@ func TestPeopleOfOtherOrganisations(t *testing.T) {
 		}
 	}
 	// A button that somebody of another team presses.
-	r.finish(one[string](r, "select o.id from operations o join instances i on i.id = o.instance_id where i.name = 'genomes'"))
+	r.Finish(chattest.One[string](r.MyDB, "select o.id from operations o join instances i on i.id = o.instance_id where i.name = 'genomes'"))
 	offer := r.sees(ada, ada.Direct(), "has a password for you")
 	reveal, _ := offer.Button("reveal")
 	r.acked(r.fake.Deliver(slackfake.Interaction, map[string]any{
@@ -61,8 +62,8 @@ func TestPeopleOfOtherOrganisations(t *testing.T) {
 		"actions":    []map[string]any{{"type": "button", "action_id": "undelete", "value": reveal.Value, "action_ts": "1.1", "block_id": "b"}},
 		"trigger_id": "1.1.x", "response_url": "https://evil.example.org/collect",
 	}))
-	r.eventually("the click is refused", func() bool {
-		return one[int](r, "select count(*) from inbox where kind = 'click' and answer->>'text' like '%its own organisation only%'") == 1
+	r.Eventually("the click is refused", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from inbox where kind = 'click' and answer->>'text' like '%its own organisation only%'") == 1
 	})
 	r.kept()
 }
@@ -91,7 +92,7 @@ func TestWhatIsNotSaidToMyDB(t *testing.T) {
 		return n > 0
 	})
 	r.answered(ada, r.lab, "whoami", "You are ada")
-	if n := one[int](r, "select count(*) from inbox"); n != 2 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 2 {
 		t.Errorf("%d things were taken for commands", n)
 	}
 }
@@ -102,16 +103,16 @@ func TestAccountThatChanges(t *testing.T) {
 	ada := r.person("ada", false)
 	r.answered(ada, r.lab, "whoami", "You are ada")
 	ada.Change(func(p *slackfake.Profile) { p.Guest = true })
-	r.exec("update chat_identities set checked_at = now() - interval '16 minutes'")
+	r.Exec("update chat_identities set checked_at = now() - interval '16 minutes'")
 	r.answered(ada, r.lab, "whoami", "Guests cannot use MyDB")
 }
 
 func TestLinkByCode(t *testing.T) {
 	r := everything(t)
 	eve := r.stranger(slackfake.Profile{Name: "eve"})
-	ada := coretest.Actor(t, r.service, "ada", false)
+	ada := coretest.Actor(t, r.Service, "ada", false)
 	ada.Scope = core.ScopeAdmin // logged in to the portal
-	code, err := r.service.MakeLinkCode(t.Context(), core.Request{Actor: ada, Door: core.DoorPortal})
+	code, err := r.Service.MakeLinkCode(t.Context(), core.Request{Actor: ada, Door: core.DoorPortal})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestEachScopeIsNeeded(t *testing.T) {
 		"users:read.email": func(r *rig, a *slack.Adapter) bool { return asked(r, a).Email != "" },
 		"files:write": func(r *rig, a *slack.Adapter) bool {
 			_, err := a.Post(t.Context(), r.lab.ID(), "", "tag", core.Card{Text: "x", Image: []byte("png")})
-			return err == nil && !strings.Contains(r.log.String(), "a chart could not be shown")
+			return err == nil && !strings.Contains(r.Log.String(), "a chart could not be shown")
 		},
 		"app_mentions:read": func(r *rig, _ *slack.Adapter) bool {
 			u := r.stranger(slackfake.Profile{Name: "x"})

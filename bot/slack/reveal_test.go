@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
 
@@ -70,7 +71,7 @@ func TestRevealOnce(t *testing.T) {
 	// After its time, it is gone.
 	v, _ = ada.Modal()
 	ada.Dismiss(v)
-	r.exec("update secrets set collected_at = now() - interval '1 hour' where kind = 'owner'")
+	r.Exec("update secrets set collected_at = now() - interval '1 hour' where kind = 'owner'")
 	r.press(ada, offer, "reveal")
 	r.until("it is gone", func() bool {
 		v, _ := ada.Modal()
@@ -80,7 +81,7 @@ func TestRevealOnce(t *testing.T) {
 		t.Errorf("it was sent in %v", saw)
 	}
 	r.nowhere(password)
-	if n := one[int](r, "select count(*) from audit where instance_id = $1 and door = 'slack' and action like 'credentials%'", i.ID); n == 0 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from audit where instance_id = $1 and door = 'slack' and action like 'credentials%'", i.ID); n == 0 {
 		t.Error("nobody will know that it was shown")
 	}
 	r.kept()
@@ -100,11 +101,11 @@ func (r *rig) trigger(u *slackfake.User) string {
 // nowhere fails the test when a secret is in the log or in a table.
 func (r *rig) nowhere(secret string) {
 	r.Helper()
-	if strings.Contains(r.log.String(), secret) {
+	if strings.Contains(r.Log.String(), secret) {
 		r.Error("the secret is in the log")
 	}
 	for _, table := range []string{"river_job", "audit", "chat_messages", "inbox", "notifications", "operations", "operation_steps", "instances"} {
-		if n := one[int](r, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'", secret); n != 0 {
+		if n := chattest.One[int](r.MyDB, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'", secret); n != 0 {
 			r.Errorf("the secret is in %s", table)
 		}
 	}

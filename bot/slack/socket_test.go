@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
@@ -37,11 +38,13 @@ func TestEventsThatComeTwiceAndInDisorder(t *testing.T) {
 	for _, name := range []string{"one-db", "two-db", "three-db", "four-db"} {
 		r.sees(ada, r.lab, "Creating "+name)
 	}
-	r.eventually("all is answered", func() bool { return one[int](r, "select count(*) from inbox where answered_at is null") == 0 })
-	if n := one[int](r, "select count(*) from operations"); n != 4 {
+	r.Eventually("all is answered", func() bool {
+		return chattest.One[int](r.MyDB, "select count(*) from inbox where answered_at is null") == 0
+	})
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations"); n != 4 {
 		t.Errorf("%d operations", n)
 	}
-	if n := one[int](r, "select count(*) from chat_messages"); n != 4 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from chat_messages"); n != 4 {
 		t.Errorf("%d messages", n)
 	}
 	if late := r.fake.Report(); late.Late+late.Missing != 0 {
@@ -62,7 +65,7 @@ func TestLostAcknowledgement(t *testing.T) {
 		t.Errorf("it came %d times", res.Attempts)
 	}
 	r.sees(ada, r.lab, "Creating genomes")
-	if n := one[int](r, "select count(*) from inbox"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 1 {
 		t.Errorf("%d commands", n)
 	}
 	// The same command once more gets the first receipt, and only that.
@@ -78,7 +81,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	if !strings.Contains(string(again.Answer), "You are ada") || !strings.Contains(string(again.Answer), `"response_type":"ephemeral"`) {
 		t.Errorf("it is answered with %s", again.Answer)
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 2 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 2 {
 		t.Errorf("%d commands", n)
 	}
 }
@@ -102,7 +105,7 @@ func TestConnectionIsReplaced(t *testing.T) {
 			r.acked(said)
 			r.sees(ada, ada.Direct(), "no databases yet")
 			r.answered(ada, r.lab, "whoami", "You are ada")
-			r.eventually("it says so", r.adapter.Connected)
+			r.Eventually("it says so", r.adapter.Connected)
 		})
 	}
 }
@@ -110,33 +113,33 @@ func TestConnectionIsReplaced(t *testing.T) {
 func TestSlackThatIsDown(t *testing.T) {
 	r := newRig(t, quick).open().work()
 	r.fake.RefuseConnections(true)
-	r.run(r.adapter)
+	r.Serve(r.adapter)
 	r.until("it was tried twice", func() bool { return len(r.fake.Calls("apps.connections.open")) > 1 })
 	if r.adapter.Connected() {
 		t.Error("it says that it is connected")
 	}
 	r.fake.RefuseConnections(false)
 	r.until("a connection", func() bool { return r.fake.Connections() == 1 })
-	r.eventually("it says so", r.adapter.Connected)
+	r.Eventually("it says so", r.adapter.Connected)
 }
 
 // TestProbe is about a process in which events stand still: it shows, although nobody has asked for anything.
 func TestProbe(t *testing.T) {
 	r := restless(t)
-	r.eventually("a probe is through", func() bool { return !r.adapter.Responsive().IsZero() })
+	r.Eventually("a probe is through", func() bool { return !r.adapter.Responsive().IsZero() })
 	was := r.adapter.Responsive()
 	r.fake.Clock().Advance(time.Hour)
-	r.eventually("another one is", func() bool { return r.adapter.Responsive().Sub(was) >= time.Hour })
+	r.Eventually("another one is", func() bool { return r.adapter.Responsive().Sub(was) >= time.Hour })
 	r.fake.Next("auth.test", slackfake.Fault{Status: 503}, slackfake.Fault{Status: 503})
-	r.eventually("operators read of it", func() bool { return strings.Contains(r.log.String(), "Slack does not answer MyDB") })
+	r.Eventually("operators read of it", func() bool { return strings.Contains(r.Log.String(), "Slack does not answer MyDB") })
 }
 
 func TestInvalidTokenEndsIt(t *testing.T) {
 	r := newRig(t).open()
 	r.options.AppToken = "xapp-revoked"
 	a := r.another(r.options)
-	ctx := r.patient()
-	if err := a.Run(ctx, r.desk); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "MYDB_SLACK_APP_TOKEN is not valid (any more)") {
+	ctx := r.Patient()
+	if err := a.Run(ctx, r.Desk); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "MYDB_SLACK_APP_TOKEN is not valid (any more)") {
 		t.Errorf("it ended with %v", err)
 	}
 	if n := len(r.fake.Calls("apps.connections.open")); n != 1 {
@@ -149,8 +152,8 @@ func TestTwoProcesses(t *testing.T) {
 	r := newRig(t).open().work()
 	ada := r.person("ada", false)
 	first, second := r.another(r.options), r.another(r.options)
-	endFirst := r.run(first)
-	r.run(second)
+	endFirst := r.Serve(first)
+	r.Serve(second)
 	r.until("both are connected", func() bool { return r.fake.Connections() == 2 })
 	for range 4 {
 		r.answered(ada, r.lab, "whoami", "You are ada")
@@ -165,7 +168,7 @@ func TestTwoProcesses(t *testing.T) {
 	for range 2 {
 		r.answered(ada, r.lab, "whoami", "You are ada")
 	}
-	if n := one[int](r, "select count(*) from inbox"); n != 6 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from inbox"); n != 6 {
 		t.Errorf("%d commands", n)
 	}
 }
@@ -174,12 +177,12 @@ func TestTwoProcesses(t *testing.T) {
 func TestStopping(t *testing.T) {
 	r := newRig(t).open()
 	ada := r.person("ada", false)
-	end := r.run(r.adapter)
+	end := r.Serve(r.adapter)
 	r.until("MyDB is connected", func() bool { return r.fake.Connections() > 0 })
 	hold := make(chan struct{})
 	r.fake.Next("conversations.info", slackfake.Fault{Hold: hold})
 	d := ada.Command(r.lab, "/mydb", "whoami")
-	r.eventually("it was heard", func() bool { return !r.adapter.Health().Heard.IsZero() })
+	r.Eventually("it was heard", func() bool { return !r.adapter.Health().Heard.IsZero() })
 	stopped := make(chan error, 1)
 	go func() { stopped <- end() }()
 	close(hold)
@@ -190,7 +193,7 @@ func TestStopping(t *testing.T) {
 	r.fake.RefuseConnections(true)
 	away := r.another(r.options)
 	tried := len(r.fake.Calls("apps.connections.open"))
-	end = r.run(away)
+	end = r.Serve(away)
 	r.until("it tries", func() bool { return len(r.fake.Calls("apps.connections.open")) > tried })
 	if err := end(); err != nil {
 		t.Errorf("without Slack: %v", err)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mydb-project/mydb/bot/chattest"
 	"github.com/mydb-project/mydb/bot/slack/slackfake"
 )
 
@@ -15,20 +16,20 @@ func TestCreateByCommand(t *testing.T) {
 		t.Errorf("the receipt says %s", res.Answer)
 	}
 	m := r.sees(ada, r.lab, "Creating genomes is about to begin")
-	operation := one[string](r, "select id from operations")
-	if _, _, err := r.service.Begin(t.Context(), operation); err != nil {
+	operation := chattest.One[string](r.MyDB, "select id from operations")
+	if _, _, err := r.Service.Begin(t.Context(), operation); err != nil {
 		t.Fatal(err)
 	}
 	for n, step := range []string{"find a place", "start the server"} {
-		if err := r.service.StartStep(t.Context(), operation, n, step); err != nil {
+		if err := r.Service.StartStep(t.Context(), operation, n, step); err != nil {
 			t.Fatal(err)
 		}
 		r.sees(ada, r.lab, step)
-		if err := r.service.EndStep(t.Context(), operation, n, true, ""); err != nil {
+		if err := r.Service.EndStep(t.Context(), operation, n, true, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.finish(operation)
+	r.Finish(operation)
 	ready := r.sees(ada, r.lab, "genomes is ready", "db.example.org")
 	if ready.TS != m.TS || ready.EphemeralTo != "" {
 		t.Errorf("it is told in another message: %+v", ready)
@@ -75,8 +76,8 @@ func TestMentions(t *testing.T) {
 	if m.ThreadTS != root.TS {
 		t.Errorf("it is told in the thread %q", m.ThreadTS)
 	}
-	operation := one[string](r, "select id from operations")
-	r.finish(operation)
+	operation := chattest.One[string](r.MyDB, "select id from operations")
+	r.Finish(operation)
 	r.sees(ada, r.lab, "genomes is ready")
 	r.acked(ada.Mention(r.lab, root.TS, "list"))
 	if m := r.sees(ada, r.lab, "You have 1 database"); m.EphemeralTo != ada.ID() || m.ThreadTS != root.TS {
@@ -112,7 +113,7 @@ func TestPeopleWhoAreMentioned(t *testing.T) {
 	r.answered(ada, r.lab, "share genomes with <@"+guest.ID()+"|bob>", guest.ID())
 	r.types(ada, r.lab, "share genomes with <@"+bob.ID()+"|ada> read")
 	r.sees(ada, r.lab, "Working on genomes: share")
-	if n := one[int](r, "select count(*) from operations o join instances i on i.id = o.instance_id where o.kind = 'share' and i.name = 'genomes'"); n != 1 {
+	if n := chattest.One[int](r.MyDB, "select count(*) from operations o join instances i on i.id = o.instance_id where o.kind = 'share' and i.name = 'genomes'"); n != 1 {
 		t.Errorf("%d shares", n)
 	}
 	r.kept()

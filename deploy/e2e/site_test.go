@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -184,7 +183,7 @@ func (s *site) launch(env []string, args ...string) *process {
 // process is one process of the binary.
 type process struct {
 	cmd    *exec.Cmd
-	output buffer
+	output coretest.Output
 	ended  chan struct{}
 	err    error // how it ended, once it has
 }
@@ -217,26 +216,6 @@ func (p *process) end(t testing.TB) error {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.ended
-}
-
-// buffer is a text that one goroutine writes while another reads it.
-type buffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write implements io.Writer.
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-// String gives what was written so far.
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // poll looks until done, and fails the test when it takes longer than limit.
