@@ -241,45 +241,32 @@ func whateverVersion(facts []string) (out []string) {
 
 // TestBackupOfEachEngine restores what was written before the backup, and not what was written after.
 func TestBackupOfEachEngine(t *testing.T) {
-	for name, client := range stores {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			offer, _ := s.service.Catalogue().Offer(name)
-			if len(offer.Offered()) == 0 {
-				t.Skipf("this machine has no image of %s", name)
-			}
-			s.worker("")
-			r := s.create(core.Create{Engine: name})
-			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
-				t.Fatalf("create ended as %+v: %+v", o, o.Error)
-			}
-			i, cred := s.instance("genomes"), s.collect("genomes")
-			for range 3 {
-				if err := client.put(t.Context(), i, cred); err != nil {
-					t.Fatal(err)
-				}
-			}
-			b, o := s.backup("genomes")
-			if o.State != core.OperationDone {
-				t.Fatalf("backup ended as %s: %+v %+v", o.State, o.Error, o.Steps)
-			}
-			b = s.verified(b.ID)
-			if b.Receipt.Rows != 3 || b.Contents.Rows != 3 {
-				t.Errorf("receipt %+v of contents %+v", b.Receipt, b.Contents)
-			}
+	forEachStore(t, func(t *testing.T, s *site, client store) {
+		i, cred := s.instance("genomes"), s.collect("genomes")
+		for range 3 {
 			if err := client.put(t.Context(), i, cred); err != nil {
 				t.Fatal(err)
 			}
-			copied, cred2 := s.restored("genomes-copy")
-			if n, err := client.count(t.Context(), copied, cred2); n != 3 || err != nil {
-				t.Errorf("%d rows after the restore, %v; want 3", n, err)
-			}
-			if err := client.put(t.Context(), copied, cred2); err != nil {
-				t.Errorf("write into the restored database: %v", err)
-			}
-		})
-	}
+		}
+		b, o := s.backup("genomes")
+		if o.State != core.OperationDone {
+			t.Fatalf("backup ended as %s: %+v %+v", o.State, o.Error, o.Steps)
+		}
+		b = s.verified(b.ID)
+		if b.Receipt.Rows != 3 || b.Contents.Rows != 3 {
+			t.Errorf("receipt %+v of contents %+v", b.Receipt, b.Contents)
+		}
+		if err := client.put(t.Context(), i, cred); err != nil {
+			t.Fatal(err)
+		}
+		copied, cred2 := s.restored("genomes-copy")
+		if n, err := client.count(t.Context(), copied, cred2); n != 3 || err != nil {
+			t.Errorf("%d rows after the restore, %v; want 3", n, err)
+		}
+		if err := client.put(t.Context(), copied, cred2); err != nil {
+			t.Errorf("write into the restored database: %v", err)
+		}
+	})
 }
 
 // execute runs statements as the owner.

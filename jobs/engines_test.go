@@ -85,9 +85,8 @@ var stores = map[string]store{
 	},
 }
 
-// TestLifeOfEachEngine takes MariaDB and MongoDB through what TestLifecycle and TestDelete take PostgreSQL through. What was written
-// before is there after each.
-func TestLifeOfEachEngine(t *testing.T) {
+// forEachStore makes a database named genomes of each engine that this machine has, with a worker, and goes on with it.
+func forEachStore(t *testing.T, do func(t *testing.T, s *site, client store)) {
 	for name, client := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,63 +100,71 @@ func TestLifeOfEachEngine(t *testing.T) {
 			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
 				t.Fatalf("create ended as %+v: %+v", o, o.Error)
 			}
-			i, cred, on := s.instance("genomes"), s.collect("genomes"), core.On{Database: "genomes"}
-			if err := client.put(t.Context(), i, cred); err != nil {
-				t.Fatalf("write: %v", err)
-			}
-			written := int64(1)
-			keeps := func(after string) {
-				t.Helper()
-				if n, err := client.count(t.Context(), i, cred); err != nil || n != written {
-					t.Errorf("after %s: %d rows, %v; want %d", after, n, err, written)
-				}
-			}
-			s.must(core.Restart{On: on})
-			keeps("restart")
-			s.must(core.Stop{On: on})
-			s.must(core.Start{On: on})
-			keeps("stop and start")
-			s.must(core.Resize{On: on, Size: "medium"})
-			keeps("resize")
-			s.docker("service", "rm", "mydb-"+i.ID)
-			s.eventually("the service is deployed again", func() error {
-				s.reconcile()
-				if n := len(strings.Fields(s.docker("service", "ls", "--quiet", "--filter", "name=mydb-"+i.ID))); n != 1 {
-					return fmt.Errorf("%d services", n)
-				}
-				return nil
-			})
-			s.awaitIdle(i.ID)
-			keeps("its service was removed")
-
-			grace := coretest.Actor(t, s.service, "hopper", false)
-			s.must(core.Share{On: on, With: "hopper", Right: core.RightWrite})
-			hers, err := s.service.Collect(t.Context(), core.Request{Actor: grace, Door: core.DoorAPI}, "genomes")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := client.put(t.Context(), i, hers); err != nil {
-				t.Errorf("a colleague writes: %v", err)
-			}
-			written++
-			keeps("a colleague has written")
-			s.must(core.Unshare{On: on, With: "hopper"})
-			if err := client.put(t.Context(), i, hers); err == nil {
-				t.Error("the colleague still gets in")
-			}
-			s.must(core.Rotate{On: on})
-			if _, err := client.count(t.Context(), i, cred); err == nil {
-				t.Error("the old password still works")
-			}
-			cred = s.collect("genomes")
-			keeps("rotate")
-			if o := s.approved("genomes"); o.State != core.OperationDone {
-				t.Fatalf("delete ended as %+v", o)
-			}
-			s.must(core.Undelete{On: on})
-			keeps("undelete")
+			do(t, s, client)
 		})
 	}
+}
+
+// TestLifeOfEachEngine takes MariaDB and MongoDB through what TestLifecycle and TestDelete take PostgreSQL through. What was written
+// before is there after each.
+func TestLifeOfEachEngine(t *testing.T) {
+	forEachStore(t, func(t *testing.T, s *site, client store) {
+		i, cred, on := s.instance("genomes"), s.collect("genomes"), core.On{Database: "genomes"}
+		if err := client.put(t.Context(), i, cred); err != nil {
+			t.Fatalf("write: %v", err)
+		}
+		written := int64(1)
+		keeps := func(after string) {
+			t.Helper()
+			if n, err := client.count(t.Context(), i, cred); err != nil || n != written {
+				t.Errorf("after %s: %d rows, %v; want %d", after, n, err, written)
+			}
+		}
+		s.must(core.Restart{On: on})
+		keeps("restart")
+		s.must(core.Stop{On: on})
+		s.must(core.Start{On: on})
+		keeps("stop and start")
+		s.must(core.Resize{On: on, Size: "medium"})
+		keeps("resize")
+		s.docker("service", "rm", "mydb-"+i.ID)
+		s.eventually("the service is deployed again", func() error {
+			s.reconcile()
+			if n := len(strings.Fields(s.docker("service", "ls", "--quiet", "--filter", "name=mydb-"+i.ID))); n != 1 {
+				return fmt.Errorf("%d services", n)
+			}
+			return nil
+		})
+		s.awaitIdle(i.ID)
+		keeps("its service was removed")
+
+		grace := coretest.Actor(t, s.service, "hopper", false)
+		s.must(core.Share{On: on, With: "hopper", Right: core.RightWrite})
+		hers, err := s.service.Collect(t.Context(), core.Request{Actor: grace, Door: core.DoorAPI}, "genomes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.put(t.Context(), i, hers); err != nil {
+			t.Errorf("a colleague writes: %v", err)
+		}
+		written++
+		keeps("a colleague has written")
+		s.must(core.Unshare{On: on, With: "hopper"})
+		if err := client.put(t.Context(), i, hers); err == nil {
+			t.Error("the colleague still gets in")
+		}
+		s.must(core.Rotate{On: on})
+		if _, err := client.count(t.Context(), i, cred); err == nil {
+			t.Error("the old password still works")
+		}
+		cred = s.collect("genomes")
+		keeps("rotate")
+		if o := s.approved("genomes"); o.State != core.OperationDone {
+			t.Fatalf("delete ended as %+v", o)
+		}
+		s.must(core.Undelete{On: on})
+		keeps("undelete")
+	})
 }
 
 // TestVersionThatTheCatalogueLost explains what an administrator has to put back, and touches nothing.

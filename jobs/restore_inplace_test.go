@@ -153,67 +153,54 @@ func (s *site) safety(operationID string) {
 // TestRestoreInPlaceOfEachEngine brings back what was there at the time of the backup, and by undo what was there since. Where passwords can
 // be taken along, they work on; where not, the owner and the colleague each have a new one, and their old one after the undo.
 func TestRestoreInPlaceOfEachEngine(t *testing.T) {
-	for name, client := range stores {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			offer, _ := s.service.Catalogue().Offer(name)
-			if len(offer.Offered()) == 0 {
-				t.Skipf("this machine has no image of %s", name)
-			}
-			s.worker("")
-			r := s.create(core.Create{Engine: name})
-			if o := s.await(r.Operation.ID); o.State != core.OperationDone {
-				t.Fatalf("create ended as %+v: %+v", o, o.Error)
-			}
-			i, first, on := s.instance("genomes"), s.collect("genomes"), core.On{Database: "genomes"}
-			put := func(cred core.Credentials, times int) {
-				t.Helper()
-				for range times {
-					if err := client.put(t.Context(), i, cred); err != nil {
-						t.Fatal(err)
-					}
+	forEachStore(t, func(t *testing.T, s *site, client store) {
+		i, first, on := s.instance("genomes"), s.collect("genomes"), core.On{Database: "genomes"}
+		put := func(cred core.Credentials, times int) {
+			t.Helper()
+			for range times {
+				if err := client.put(t.Context(), i, cred); err != nil {
+					t.Fatal(err)
 				}
 			}
-			holds := func(cred core.Credentials, want int64, when string) {
-				t.Helper()
-				if n, err := client.count(t.Context(), i, cred); n != want || err != nil {
-					t.Errorf("%s: %d rows, %v; want %d", when, n, err, want)
-				}
+		}
+		holds := func(cred core.Credentials, want int64, when string) {
+			t.Helper()
+			if n, err := client.count(t.Context(), i, cred); n != want || err != nil {
+				t.Errorf("%s: %d rows, %v; want %d", when, n, err, want)
 			}
-			put(first, 3)
-			b, o := s.backup("genomes")
-			if o.State != core.OperationDone {
-				t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
-			}
-			s.must(core.Share{On: on, With: s.colleague("grace"), Right: core.RightWrite})
-			hers := s.hers("grace")
-			put(hers, 2)
+		}
+		put(first, 3)
+		b, o := s.backup("genomes")
+		if o.State != core.OperationDone {
+			t.Fatalf("backup ended as %s: %+v", o.State, o.Error)
+		}
+		s.must(core.Share{On: on, With: s.colleague("grace"), Right: core.RightWrite})
+		hers := s.hers("grace")
+		put(hers, 2)
 
-			if o := s.do(inPlace(b.ID)); o.State != core.OperationDone {
-				t.Fatalf("restore in place ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+		if o := s.do(inPlace(b.ID)); o.State != core.OperationDone {
+			t.Fatalf("restore in place ended as %s: %+v\n%+v", o.State, o.Error, o.Steps)
+		}
+		own, colleague := first, hers
+		if i.Engine == "mongodb" {
+			own, colleague = s.collect("genomes"), s.hers("grace")
+			if own.Password == first.Password || colleague.Password == hers.Password {
+				t.Error("the passwords are the old ones")
 			}
-			own, colleague := first, hers
-			if name == "mongodb" {
-				own, colleague = s.collect("genomes"), s.hers("grace")
-				if own.Password == first.Password || colleague.Password == hers.Password {
-					t.Error("the passwords are the old ones")
-				}
+		}
+		holds(own, 3, "after the restore")
+		put(colleague, 1)
+		holds(own, 4, "after she has written")
+		s.must(core.Undo{On: on})
+		holds(first, 5, "after the undo")
+		put(hers, 1)
+		holds(first, 6, "after she has written, after the undo")
+		if i.Engine == "mongodb" {
+			if _, err := s.service.Collect(t.Context(), core.Request{Actor: s.actor}, "genomes"); core.CodeOf(err) != core.CodeGone {
+				t.Errorf("a password that no longer fits can be collected: %v", err)
 			}
-			holds(own, 3, "after the restore")
-			put(colleague, 1)
-			holds(own, 4, "after she has written")
-			s.must(core.Undo{On: on})
-			holds(first, 5, "after the undo")
-			put(hers, 1)
-			holds(first, 6, "after she has written, after the undo")
-			if name == "mongodb" {
-				if _, err := s.service.Collect(t.Context(), core.Request{Actor: s.actor}, "genomes"); core.CodeOf(err) != core.CodeGone {
-					t.Errorf("a password that no longer fits can be collected: %v", err)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // TestRestoreInPlaceOfAStoppedDatabase leaves it stopped, with the data of the backup.

@@ -33,7 +33,7 @@ func loadPages() (*pageSet, error) {
 		return nil, err
 	}
 	p := &pageSet{byName: map[string]*template.Template{}, static: static}
-	base, err := template.New("").Funcs(p.functions()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/manage.html", "templates/share.html", "templates/backups.html", "templates/inplace.html", "templates/describe.html", "templates/observe.html", "templates/narrow.html")
+	base, err := template.New("").Funcs(p.functions()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/fields.html", "templates/manage.html", "templates/share.html", "templates/backups.html", "templates/inplace.html", "templates/describe.html", "templates/observe.html", "templates/narrow.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the layout: %w", err)
 	}
