@@ -57,12 +57,33 @@ func main() {
 	flag.StringVar(&o.engine, "engine", "", "measure backups and restores of this engine only, such as mongodb")
 	flag.StringVar(&o.write, "write", "", "also put the table into this file, such as docs/benchmarks.md")
 	flag.Parse()
+	if err := o.check(); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// check refuses the name of a figure or an engine that there is not: nothing at all would be measured, without a word.
+func (o options) check() error {
+	for name := range strings.SplitSeq(o.only, ",") {
+		if o.only != "" && !slices.Contains(strings.Split(names(), ", "), name) {
+			return fmt.Errorf("-only: there is no %q; there are %s", name, names())
+		}
+	}
+	var engines []string
+	for _, d := range measuredData {
+		engines = append(engines, d.engine.Name())
+	}
+	if o.engine != "" && !slices.Contains(engines, o.engine) {
+		return fmt.Errorf("-engine: there is no %q; there are %s", o.engine, strings.Join(engines, ", "))
+	}
+	return nil
 }
 
 func run(ctx context.Context, o options) (err error) {

@@ -151,11 +151,17 @@ down() {
   done
 }
 
-# stop ends a process that is one of ours, with its children: a pid may be somebody else's by now.
+# stop ends a process that is one of ours, with its children, and waits until they write no more: a pid may be somebody else's by now.
 stop() {
   case $(cat "/proc/$1/comm" 2>/dev/null) in
-    slapd | samba*) kill -- "-$1" 2>/dev/null || kill "$1" 2>/dev/null || true ;;
+    slapd | samba*) kill -- "-$1" 2>/dev/null || kill "$1" 2>/dev/null || return 0 ;;
+    *) return 0 ;;
   esac
+  local deadline=$((SECONDS + 30))
+  while pgrep --runstates D,R,S --pgroup "$1" >/dev/null; do
+    ((SECONDS < deadline)) || { kill -KILL -- "-$1" 2>/dev/null || true; return 0; }
+    sleep 0.1
+  done
 }
 
 main "$@"
